@@ -1,0 +1,224 @@
+"""The whole machine on one screen: who there is, who supervises whom, what restarts with what.
+
+Start order is written order; stop order is its reverse. Nobody else starts an actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.absent import Absent
+from actors.camera import FRAMES, Camera
+from actors.deposit import Deposit
+from actors.health import Health
+from actors.inference import Inference
+from actors.motor import Motor
+from actors.sensors import Sensors
+from actors.session import Session
+from actors.storage import Storage
+from actors.uplink import Link
+from config.settings import Settings
+from models.vision.frames import ring_size_bytes
+from supervisors import ChildSpec, Host, Limits, MailboxSpec, Strategy, SupervisorSpec
+from supervisors.shares import SharedMemory
+
+PRELOAD = ("numpy", "cv2", "actors.camera", "actors.inference", "actors.motor")
+"""What the zygote imports, so that a process host starts in milliseconds. Not onnxruntime: its
+import starts a thread, and a process with threads must not be forked."""
+
+_PRESERVE = MailboxSpec(capacity=1024, on_restart="preserve")
+_ADDRESSES = {
+    "storage": "/storage",
+    "motor": "/machine/motor",
+    "sensors": "/machine/sensors",
+    "camera": "/vision/camera",
+    "inference": "/vision/inference",
+    "session": "/service/session",
+}
+
+
+class Drivers(NamedTuple):
+    """What stands for the hardware, as ``module:Class``; empty where there is nothing.
+
+    Attributes:
+        pins: digital lines.
+        source: where the camera gets its pictures.
+        where: argument of ``pins``.
+        source_where: argument of ``source``.
+        world: a child that simulates what is around the machine.
+    """
+
+    pins: str = ""
+    source: str = ""
+    where: str = ""
+    source_where: str = ""
+    world: ChildSpec | None = None
+
+
+def machine(
+    settings: Settings, drivers: Drivers, data_dir: Path, hardware_id: str
+) -> SupervisorSpec:
+    """The root: when it gives up, the process ends and systemd starts it again."""
+    world = () if drivers.world is None else (drivers.world,)
+    return SupervisorSpec(
+        (
+            _storage(settings, data_dir),
+            *world,
+            ChildSpec("machine", _body(settings, drivers)),
+            ChildSpec("vision", _vision(settings, drivers)),
+            ChildSpec("service", _service(settings, hardware_id)),
+            ChildSpec("uplink", _uplink(settings)),
+            ChildSpec("console", _console()),
+            ChildSpec("updates", Absent, args={"what": "signed model releases"}),
+            ChildSpec("health", Health, args=_health(settings, data_dir)),
+        ),
+    )
+
+
+def _storage(settings: Settings, data_dir: Path) -> ChildSpec:
+    args = {"directory": str(data_dir), "map_mb": settings.storage.map_mb}
+    return ChildSpec("storage", Storage, args=args, mailbox=_PRESERVE, critical=True)
+
+
+def _body(settings: Settings, drivers: Drivers) -> SupervisorSpec:
+    """Motor and sensors stand and fall together, and their failure is the machine's."""
+    lines = {"pins": drivers.pins, "where": drivers.where}
+    return SupervisorSpec(
+        (
+            ChildSpec(
+                "motor",
+                Motor,
+                host=Host.PROCESS,
+                args={**lines, "run_s_max": settings.motor.run_s_max},
+                critical=True,
+                fail_safe="actors.motor:make_safe",
+                limits=Limits(nice=-5, oom_score_adj=-100),
+            ),
+            ChildSpec(
+                "sensors",
+                Sensors,
+                args={
+                    **lines,
+                    "poll_s": settings.sensors.poll_s,
+                    "debounce_s": settings.sensors.debounce_s,
+                    "tell": "/service/deposit",
+                },
+                critical=True,
+                rearm_on=("device", "config"),
+            ),
+        ),
+        strategy=Strategy.ONE_FOR_ALL,
+    )
+
+
+def _vision(settings: Settings, drivers: Drivers) -> SupervisorSpec:
+    """A broken camera is quarantined and probed; the machine goes on without eyes, and says so."""
+    inference = {"model": settings.inference.model, "threads": settings.inference.threads}
+    return SupervisorSpec(
+        (
+            ChildSpec(
+                "camera",
+                Camera,
+                host=Host.PROCESS,
+                args={"source": drivers.source, "where": drivers.source_where},
+                shares=(FRAMES,),
+                rearm_on=("device", "config"),
+            ),
+            ChildSpec(
+                "inference",
+                Inference,
+                host=Host.PROCESS,
+                args=inference,
+                shares=(FRAMES,),
+                start_timeout_s=60.0,  # a cold model on an SD card
+                limits=Limits(memory_mb=2048),
+                rearm_on=("model", "config"),
+            ),
+        ),
+        strategy=Strategy.REST_FOR_ONE,
+        on_exhausted="quarantine",
+        init_failure="restart",
+    )
+
+
+def _service(settings: Settings, hardware_id: str) -> SupervisorSpec:
+    deposit = {
+        "hardware_id": hardware_id,
+        "addresses": _ADDRESSES,
+        "timeouts_s": _timeouts_s(settings),
+        "transport_s": settings.motor.transport_s,
+    }
+    session = {"idle_timeout_s": settings.session.idle_timeout_s}
+    return SupervisorSpec(
+        (
+            ChildSpec("deposit", Deposit, args=deposit, critical=True),
+            ChildSpec("session", Session, args=session),
+        ),
+        strategy=Strategy.REST_FOR_ONE,
+        on_exhausted="quarantine",
+        init_failure="restart",
+    )
+
+
+def _timeouts_s(settings: Settings) -> Mapping[str, float]:
+    deposit = settings.deposit
+    return {
+        "capturing": deposit.capture_timeout_s,
+        "deciding": deposit.decide_timeout_s,
+        "transporting": deposit.transport_timeout_s,
+        "confirming": deposit.confirm_timeout_s,
+        "returning": deposit.return_timeout_s,
+    }
+
+
+def _uplink(settings: Settings) -> SupervisorSpec:
+    link = {
+        "server_url": settings.uplink.server_url,
+        "period_s": settings.uplink.heartbeat_s,
+        "timeout_s": settings.uplink.connect_timeout_s,
+    }
+    return SupervisorSpec(
+        (
+            ChildSpec("link", Link, args=link, rearm_on=("network", "config")),
+            ChildSpec("channel", Absent, args={"what": "the Pusher channel"}),
+            ChildSpec("sync", Absent, args={"what": "settings from the server"}),
+            ChildSpec("media", Absent, args={"what": "uploads of pictures"}),
+        ),
+        on_exhausted="quarantine",
+        init_failure="restart",
+    )
+
+
+def _console() -> SupervisorSpec:
+    return SupervisorSpec(
+        (
+            ChildSpec("api", Absent, args={"what": "the local HTTP interface"}),
+            ChildSpec("kiosk", Absent, args={"what": "the customer's screen"}),
+        ),
+        on_exhausted="quarantine",
+        init_failure="restart",
+    )
+
+
+def _health(settings: Settings, data_dir: Path) -> Mapping[str, object]:
+    health = settings.health
+    return {
+        "directory": str(data_dir),
+        "period_s": health.period_s,
+        "thresholds": {
+            "cpu_percent": (health.cpu_alarm_percent, health.cpu_clear_percent),
+            "memory_percent": (health.memory_alarm_percent, health.memory_clear_percent),
+            "disk_percent": (health.disk_alarm_percent, health.disk_clear_percent),
+            "temperature_c": (health.temperature_alarm_c, health.temperature_clear_c),
+        },
+    }
+
+
+def frame_ring(settings: Settings) -> tuple[SharedMemory, int, int]:
+    """The shared area of the frame ring, its slots, and the bytes of each."""
+    camera = settings.camera
+    slot_bytes = camera.width_px_max * camera.height_px_max * 3
+    size_bytes = ring_size_bytes(camera.ring_slots, slot_bytes)
+    return SharedMemory(FRAMES, size_bytes), camera.ring_slots, slot_bytes

@@ -1,0 +1,196 @@
+"""The whole machine on the simulated profile: memory, start, idle load."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.kit.contest import Absent, Case, Contender, Versus
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGE = _ROOT / "rvm_edge" / "cli.py"
+_COMMAND = [sys.executable, "-m", "rvm_edge"]
+_BARE = "import sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"
+_DETECTOR = (
+    "import time; from models.vision import default_detector_directory, open_detector; "
+    "open_detector(default_detector_directory()); print(time.monotonic_ns())"
+)
+_IDLE_S = 10.0
+_UP_S = 60.0
+_STOP_S = 20.0
+
+
+class _Machine:
+    """A running machine with a data directory of its own."""
+
+    def __init__(self) -> None:
+        self._data = tempfile.mkdtemp()
+        self.launched_wall = time.time()
+        self._began = time.monotonic()
+        self._process = subprocess.Popen(
+            [*_COMMAND, "start", "--data-dir", self._data],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.start_ms = self._await_ready() * 1e3
+
+    def _await_ready(self) -> float:
+        """Seconds from launch until every actor runs, as the actors' own records say."""
+        until = time.monotonic() + _UP_S
+        while time.monotonic() < until:
+            actors = self._actors()
+            if actors and all(actor["state"] == "running" for actor in actors):
+                since = [actor.get("since") for actor in actors]
+                if all(isinstance(at, float) for at in since):
+                    return max(since) - self.launched_wall
+                return time.monotonic() - self._began
+            time.sleep(0.1)
+        msg = f"not all actors were running within {_UP_S:g} s"
+        raise TimeoutError(msg)
+
+    def _actors(self) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [*_COMMAND, "status", "--json", "--data-dir", self._data],
+            cwd=_ROOT,
+            capture_output=True,
+            check=False,
+        )
+        try:
+            actors: list[dict[str, Any]] = json.loads(done.stdout)["actors"]
+        except (ValueError, KeyError, TypeError):
+            return []
+        return actors
+
+    def rss_mb(self) -> float:
+        return _rss_mb(self._process.pid)
+
+    def idle_percent(self) -> float:
+        """Load of the core process, in percent of one CPU."""
+        before = _cpu_s(self._process.pid)
+        time.sleep(_IDLE_S)
+        return (_cpu_s(self._process.pid) - before) / _IDLE_S * 100
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+
+def _rss_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _bare_rss_mb() -> float:
+    with subprocess.Popen(
+        [sys.executable, "-c", _BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as bare:
+        assert bare.stdout is not None
+        bare.stdout.read(1)
+        rss_mb = _rss_mb(bare.pid)
+        bare.kill()
+    return rss_mb
+
+
+def _detector_ms() -> float:
+    began_ns = time.monotonic_ns()
+    done = subprocess.run(
+        [sys.executable, "-c", _DETECTOR], cwd=_ROOT, capture_output=True, check=True
+    )
+    return (int(done.stdout) - began_ns) / 1e6
+
+
+def _start_ms() -> float:
+    machine = _Machine()
+    machine.stop()
+    return machine.start_ms
+
+
+def _missing(*names: str) -> dict[str, Contender]:
+    return {name: Absent("rvm-edge start is not there yet") for name in names}
+
+
+@contextmanager
+def _start(work: float) -> Iterator[Mapping[str, Contender]]:
+    del work
+    if not _PACKAGE.exists():
+        yield _missing("launch to all ready")
+        return
+    yield {"launch to all ready": _start_ms, "detector's import and load": _detector_ms}
+
+
+@contextmanager
+def _memory(work: float) -> Iterator[Mapping[str, Contender]]:
+    del work
+    if not _PACKAGE.exists():
+        yield _missing("core process")
+        return
+    machine = _Machine()
+    try:
+        yield {"core process": machine.rss_mb, "bare interpreter": _bare_rss_mb}
+    finally:
+        machine.stop()
+
+
+@contextmanager
+def _idle(work: float) -> Iterator[Mapping[str, Contender]]:
+    del work
+    if not _PACKAGE.exists():
+        yield _missing("core process")
+        return
+    machine = _Machine()
+    try:
+        yield {"core process": machine.idle_percent, "one CPU": lambda: 100.0}
+    finally:
+        machine.stop()
+
+
+CASES = (
+    Case(
+        "memory",
+        "resident memory of the core process",
+        "MB",
+        _memory,
+        (Versus("core process", "bare interpreter", 5.0),),
+        rounds=3,
+        placements=("two",),
+    ),
+    Case(
+        "start",
+        "launch to all actors ready, detector loaded, simulated profile",
+        "ms",
+        _start,
+        (Versus("launch to all ready", "detector's import and load", 2.0),),
+        rounds=5,
+    ),
+    Case(
+        "idle",
+        "load of the idle core process",
+        "%",
+        _idle,
+        (Versus("core process", "one CPU", 0.01),),
+        rounds=2,
+        placements=("two",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The world outside the machine, as far as the simulated machine needs one."""

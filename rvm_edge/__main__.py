@@ -1,0 +1,7 @@
+"""``python -m rvm_edge``."""
+
+import sys
+
+from rvm_edge.cli import main
+
+sys.exit(main())

@@ -1,0 +1,164 @@
+"""Vitals of a process host: one shared page, written by the host, read by the core.
+
+No system call and no message: the page tells which message is in flight even when the process has
+just been killed, how many it has disposed of, and when its loop last went round.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import Any
+
+import msgspec
+
+from supervisors.clock import Clock
+from supervisors.vitals import Current, Stats, Vitals
+
+PAGE_BYTES = 16 * 1024
+_CURRENT = struct.Struct("<QQQ40s")  # since_ns, deadline_ns, id, name; the id is written last
+_COUNTS = struct.Struct("<QQ")  # disposed, beat_ns
+_STATS = struct.Struct("<II")  # sequence (odd while written), length
+_AT_COUNTS = 0
+_AT_CURRENT = 64
+_AT_ID = _AT_CURRENT + 16
+_AT_STATS = 192
+_STATS_ROOM = PAGE_BYTES - _AT_STATS - _STATS.size
+_FLUSH_NS = 500_000_000
+
+
+class _Shown(msgspec.Struct, array_like=True):
+    stats: Stats
+    facts: dict[str, Any]
+
+
+class PageWriter(Vitals):
+    """The host's side."""
+
+    __slots__ = ("_clock", "_disposed", "_flushed_ns", "_page", "_sequence")
+
+    def __init__(self, page_fd: int, clock: Clock) -> None:
+        """Map the page."""
+        super().__init__()
+        self._page = mmap.mmap(page_fd, PAGE_BYTES)
+        self._clock = clock
+        self._disposed = 0
+        self._flushed_ns = 0
+        self._sequence = 0
+        self.beat()
+
+    def begin(self, current: Current) -> None:
+        """See `Vitals.begin`."""
+        self.current = current
+        id_, name, since_ns, deadline_ns = current
+        _CURRENT.pack_into(self._page, _AT_CURRENT, since_ns, deadline_ns, id_, name.encode()[:40])
+
+    def end(self, sent_ns: int, began_ns: int, now_ns: int) -> None:
+        """See `Vitals.end`."""
+        super().end(sent_ns, began_ns, now_ns)
+        self._page[_AT_ID : _AT_ID + 8] = b"\0\0\0\0\0\0\0\0"
+        if now_ns - self._flushed_ns > _FLUSH_NS:
+            self.flush()
+
+    def extend(self, deadline_ns: int) -> None:
+        """See `Vitals.extend`."""
+        super().extend(deadline_ns)
+        if self.current is not None:
+            self.begin(self.current)
+
+    def dispose(self, disposed: int) -> None:
+        """So many messages are done with; the loop goes round."""
+        self._disposed = disposed
+        _COUNTS.pack_into(self._page, _AT_COUNTS, disposed, self._clock.monotonic_ns())
+
+    def beat(self) -> None:
+        """The loop goes round."""
+        now_ns = self._clock.monotonic_ns()
+        _COUNTS.pack_into(self._page, _AT_COUNTS, self._disposed, now_ns)
+        if now_ns - self._flushed_ns > _FLUSH_NS and self.handled:
+            self.flush()
+
+    def flush(self) -> None:
+        """Show counters and facts."""
+        self._flushed_ns = self._clock.monotonic_ns()
+        data = msgspec.msgpack.encode(_Shown(self.stats(), self.facts))
+        if len(data) > _STATS_ROOM:
+            data = msgspec.msgpack.encode(_Shown(Stats(self.handled), {}))
+        at = _AT_STATS + _STATS.size
+        self._sequence += 1
+        _STATS.pack_into(self._page, _AT_STATS, self._sequence, len(data))
+        self._page[at : at + len(data)] = data
+        self._sequence += 1
+        _STATS.pack_into(self._page, _AT_STATS, self._sequence, len(data))
+
+
+class PageReader:
+    """The core's side."""
+
+    def __init__(self, page_fd: int) -> None:
+        """Map the page; the descriptor may be closed afterwards."""
+        self._page = mmap.mmap(page_fd, PAGE_BYTES, prot=mmap.PROT_READ)
+
+    @property
+    def disposed(self) -> int:
+        """Messages the host is done with."""
+        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[0])
+
+    @property
+    def beat_ns(self) -> int:
+        """When its loop last went round (monotonic)."""
+        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[1])
+
+    @property
+    def current(self) -> Current | None:
+        """The handler in progress, or the one that was when it died."""
+        since_ns, deadline_ns, id_, name = _CURRENT.unpack_from(self._page, _AT_CURRENT)
+        if not id_:
+            return None
+        return id_, name.rstrip(b"\0").decode(errors="replace"), since_ns, deadline_ns
+
+    def _shown(self) -> _Shown:
+        for _ in range(8):
+            before, length = _STATS.unpack_from(self._page, _AT_STATS)
+            if before % 2 or not length or length > _STATS_ROOM:
+                continue
+            at = _AT_STATS + _STATS.size
+            data = self._page[at : at + length]
+            if _STATS.unpack_from(self._page, _AT_STATS)[0] == before:
+                try:
+                    return msgspec.msgpack.decode(data, type=_Shown)
+                except msgspec.MsgspecError:
+                    continue
+        return _Shown(Stats(), {})
+
+    def stats(self) -> Stats:
+        """The host's counters, at most half a second old."""
+        return self._shown().stats
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the actor wants to be known for."""
+        return self._shown().facts
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._page.close()
+
+
+class ClosedPage:
+    """What is still known when the host is gone and its page unmapped."""
+
+    beat_ns = 0
+    current: Current | None = None
+
+    def __init__(self, disposed: int, facts: dict[str, Any]) -> None:
+        """Args: disposed, facts: as last seen."""
+        self.disposed = disposed
+        self.facts = facts
+
+    def stats(self) -> Stats:
+        """See `PageReader.stats`."""
+        return Stats(self.disposed)
+
+    def close(self) -> None:
+        """It is."""

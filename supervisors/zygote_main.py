@@ -1,0 +1,215 @@
+"""The zygote: a small process that starts process hosts by forking itself, warm.
+
+It is single-threaded, has imported what hosts need, and holds no device, socket (but the one to the
+core), database or GPU context; so a fork of it is safe and takes a millisecond. It is also the
+parent of all hosts: it reaps them, kills them (with their process group, so that nothing they
+started survives), and dies with the core, taking them along.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from supervisors import frames
+from supervisors.boot import isolated
+from supervisors.frames import Booted, Reaped, Run, Signal, Spawn, Spawned
+
+_PR_SET_PDEATHSIG = 1
+_MAX_FDS = 32
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; leave now if it already has."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+class ZygoteLoop:
+    """Obeys the core, one order at a time."""
+
+    def __init__(self, control: socket.socket) -> None:
+        """Args: control: the socket to the core."""
+        self._control = control
+        self._children: dict[int, int] = {}  # pid -> key
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self) -> None:
+        """Serve until the core is gone."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        poller = select.poll()
+        poller.register(self._control.fileno(), select.POLLIN)
+        poller.register(self._wake_read, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll()}
+            if self._wake_read in ready:
+                os.read(self._wake_read, 4096)
+                self._reap()
+            if self._control.fileno() in ready and not self._obey():
+                return
+
+    def _obey(self) -> bool:
+        packet, fds, _, _ = socket.recv_fds(self._control, frames.RECV_BYTES, _MAX_FDS)
+        if not packet:
+            return False
+        order = frames.read_to_zygote(packet)
+        if isinstance(order, Spawn):
+            self._spawn(order, fds)
+        elif isinstance(order, Run):
+            self._call(order, fds)
+        else:
+            self._signal(order)
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def _say(self, frame: Spawned | Reaped | Booted) -> None:
+        try:
+            self._control.send(frames.encode(frame))
+        except OSError:
+            os._exit(0)
+
+    def _spawn(self, order: Spawn, fds: list[int]) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._say(Spawned(order.key, 0, str(error)))
+            return
+        if pid == 0:
+            self._become_host(order, fds)
+        self._children[pid] = order.key
+        self._say(Spawned(order.key, pid))
+
+    def _become_host(self, order: Spawn, fds: list[int]) -> NoReturn:
+        status = 1
+        try:
+            self._leave_zygote(fds[2])
+            if order.python:
+                _fresh_host(order.python, fds)
+            status = _warm_host(order, fds)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            _flush()
+            os._exit(status)
+
+    def _call(self, order: Run, fds: list[int]) -> None:
+        pid = os.fork()
+        if pid:
+            self._children[pid] = order.key
+            return
+        complaint = ""
+        try:
+            self._leave_zygote(None)
+            sys.path[:0] = [entry for entry in order.import_path if entry not in sys.path]
+            module, _, name = order.target.partition(":")
+            getattr(importlib.import_module(module), name)(**order.args)
+        except BaseException as error:
+            complaint = f"{type(error).__name__}: {error}"
+        finally:
+            os.write(fds[0], b"\x01" + complaint.encode()[:2000])
+            os._exit(0)
+
+    def _leave_zygote(self, output: int | None) -> None:
+        """In the new child: drop everything that is the zygote's."""
+        parent = os.getppid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        die_with_parent(parent)
+        self._control.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        if output is not None:
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+        gc.enable()
+
+    def _signal(self, order: Signal) -> None:
+        for pid, key in self._children.items():
+            if key != order.key:
+                continue
+            try:
+                if order.number == signal.SIGKILL:
+                    os.killpg(pid, signal.SIGKILL)
+                else:
+                    os.kill(pid, order.number)
+            except ProcessLookupError:
+                os.kill(pid, order.number)  # not yet leader of its group, but still unreaped
+
+    def _reap(self) -> None:
+        """Collect the dead; their process group goes first, while the number is still theirs."""
+        while self._children:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            pid = found.si_pid
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+            _, status = os.waitpid(pid, 0)
+            key = self._children.pop(pid, None)
+            if key is not None:
+                self._say(Reaped(key, os.waitstatus_to_exitcode(status)))
+
+
+def _warm_host(order: Spawn, fds: list[int]) -> int:
+    from supervisors.host_main import run_host
+
+    return run_host(order.title, fds[0], fds[1], fds[3:])
+
+
+def _fresh_host(python: str, fds: list[int]) -> NoReturn:
+    """Become another interpreter; it finds the package where this one found it."""
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    numbers = [str(fd) for fd in (fds[0], fds[1], *fds[3:])]
+    os.execv(python, isolated(python, "supervisors.host_main", numbers))  # noqa: S606 - no shell
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def main(argv: list[str]) -> int:
+    """Serve as the zygote; arguments: socket descriptor, parent's pid, modules to import."""
+    control = socket.socket(fileno=int(argv[0]))
+    control.set_inheritable(False)
+    die_with_parent(int(argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for module in (*argv[2:], "supervisors.host_main"):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            traceback.print_exc()
+    gc.collect()
+    gc.freeze()
+    loop = ZygoteLoop(control)
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
+    control.send(frames.encode(Booted(os.getpid(), threads)))
+    try:
+        loop.run()
+    except msgspec.MsgspecError:
+        return 1
+    return 0

@@ -1,0 +1,140 @@
+"""The settings value: complete, bounded, documented, and ready to be handed to an actor."""
+
+import ast
+import sys
+import tokenize
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import config.settings
+from config.keys import keys, tables
+from config.layers import PATH_KEYS
+from config.load import load
+from config.settings import Settings, disagreements, section_args, value_of
+
+UNITS = ("_s", "_mb", "_percent", "_c", "_s_max", "_px_max", "_mb_max")
+COUNTS = {
+    "camera.ring_slots",
+    "inference.threads",
+    "storage.group_commit_max",
+    "logging.files",
+}
+SECTIONS = [field.name for field in msgspec.structs.fields(Settings)]
+SOURCE = Path(config.settings.__file__)
+
+
+def test_the_defaults_agree_with_each_other():
+    assert list(disagreements(Settings())) == []
+
+
+def test_defaults_lie_within_their_own_bounds():
+    # A default is not checked when a Struct is made, only when one is decoded.
+    assert msgspec.convert(msgspec.to_builtins(Settings()), Settings) == Settings()
+
+
+def test_the_value_is_frozen_and_hashable():
+    with pytest.raises(AttributeError):
+        Settings().motor.lease_s = 1.0
+    assert hash(Settings()) == hash(Settings())
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_survives_the_way_to_its_actor(section):
+    value = getattr(Settings(), section)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(section_args(value)))
+    assert msgspec.convert(sent, type(value)) == value
+
+
+def test_a_section_refuses_what_it_does_not_know():
+    args = {**section_args(Settings().motor), "lease_ms": 250}
+    with pytest.raises(msgspec.ValidationError, match="lease_ms"):
+        msgspec.convert(args, config.settings.MotorSettings)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def test_every_number_has_its_unit_in_its_name_or_counts_things():
+    numbers = {key.name for key in keys().values() if is_number(key.default)}
+    lines = {name for name in numbers if "gpio_lines" in name}
+    assert {name for name in numbers - lines if not name.endswith(UNITS)} == COUNTS
+
+
+def is_bounded(bounds: msgspec.Meta) -> bool:
+    return bounds.le is not None and (bounds.ge is not None or bounds.gt is not None)
+
+
+def test_every_number_has_bounds():
+    unbounded = {
+        key.name
+        for key in keys().values()
+        if is_number(key.default)
+        and not any(is_bounded(one) for one in getattr(key.kind, "__metadata__", ()))
+    }
+    assert unbounded == set()
+
+
+def test_every_field_has_a_reason_beside_it():
+    """A comment above a field also speaks for the fields that follow it without a gap."""
+    with SOURCE.open("rb") as file:
+        tokens = list(tokenize.tokenize(file.readline))
+    commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+    lines = SOURCE.read_text(encoding="utf-8").splitlines()
+    bare = []
+    for section in ast.parse(SOURCE.read_text(encoding="utf-8")).body:
+        if not isinstance(section, ast.ClassDef) or section.name in {"Settings", "Disagreement"}:
+            continue
+        documented = False
+        for field in section.body:
+            if isinstance(field, ast.AnnAssign):
+                if not lines[field.lineno - 2].strip():
+                    documented = False
+                if not documented and not {field.lineno - 1, field.end_lineno} & commented:
+                    bare.append(f"{section.name}.{field.target.id}")
+                documented = True
+    assert bare == []
+
+
+def test_the_paths_that_are_resolved_are_all_the_paths_there_are():
+    texts = {name for name in keys() if name.endswith("_file")}
+    assert set(PATH_KEYS) == texts | {"camera.source", "inference.model"}
+    assert set(PATH_KEYS) <= set(keys())
+
+
+def test_secrets_are_only_ever_named_by_a_file():
+    words = ("key", "token", "secret", "password")
+    named = [name for name in keys() if any(word in name.rpartition(".")[2] for word in words)]
+    assert named
+    assert all(name.endswith("_file") for name in named)
+
+
+def test_tables_are_the_sections_and_the_tables_in_them():
+    assert tables() == {*SECTIONS, "sensors.gpio_lines"}
+
+
+def test_value_of_finds_every_key_at_its_default():
+    for key in keys().values():
+        assert value_of(Settings(), key.name) == key.default
+
+
+def test_nothing_said_gives_the_defaults_and_the_simulated_profile():
+    with_profile = msgspec.structs.replace(Settings().uplink, allow_plain_http=True)
+    assert load().settings == msgspec.structs.replace(Settings(), uplink=with_profile)
+
+
+def test_config_is_light():
+    program = "import sys, config.load; config.load.load(); print(*sys.modules)"
+    import subprocess
+
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=SOURCE.parent.parent,
+    ).stdout.split()
+    heavy = {"numpy", "cv2", "aiohttp", "asyncio", "lmdb", "pykka", "threading", "inspect"}
+    assert heavy & set(told) == set()
