@@ -37,21 +37,22 @@ class Camera(Actor):
     # -- lifecycle ------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Open the source and the ring, and prove both with one picture."""
+        """Open the source and the ring, and prove both with one picture.
+
+        What is missing or no picture is waited for, not crashed on: a crash would not mend it.
+        """
         from models.vision.ring import RingWriter
 
         if not self._source_name:
             msg = "there is no camera driver for this profile yet; set camera.source to pictures"
             raise Waiting(msg)
-        from actors.drivers.pictures import SourceMissing
-
+        self._ring = RingWriter(mmap.mmap(self.ctx.shares[FRAMES], 0))
         try:
             self._source = make(self._source_name, self._where)
-        except SourceMissing as error:
+            frame = self._take()
+        except _picture_errors() as error:
             raise Waiting(str(error)) from error
-        self._ring = RingWriter(mmap.mmap(self.ctx.shares[FRAMES], 0))
-        frame = self._take()
-        self.ctx.note(source=f"{self._source_name.partition(':')[2]} {self._where}".strip())
+        self.ctx.note(source=f"{type(self._source).__name__} {self._where}")
         self.ctx.note(picture=f"{frame.width}x{frame.height}")
 
     def on_stop(self, reason: ExitReason) -> None:

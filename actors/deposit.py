@@ -37,7 +37,7 @@ from protocol.vision import (
     ClassifyFailed,
     FrameRef,
 )
-from supervisors import Actor, Put, RequestFailed, handles
+from supervisors import Actor, Put, RequestFailed, Waiting, handles
 
 
 class _Late(Message, frozen=True, tag="deposit.late"):
@@ -76,13 +76,17 @@ class Deposit(Actor):
         self._epoch = 0
         self._count = 0
         self._done = 0
+        self._next_at_ns: int | None = None  # since when another item waits in the inlet
         self._timer: int | None = None
 
     # -- lifecycle ------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         """Open an epoch; what an earlier run left undecided goes to review."""
-        epoch = self.ctx.request(self._to["storage"], OpenEpoch(), reply=Epoch)
+        try:
+            epoch = self.ctx.request(self._to["storage"], OpenEpoch(), reply=Epoch)
+        except RequestFailed as error:  # without a ledger nothing is accepted, and that shows
+            raise Waiting(f"the ledger: {error}") from error
         self._epoch = epoch.number
         if epoch.reviewed:
             self.ctx.emit("deposits_to_review", deposits=list(epoch.reviewed))
@@ -103,10 +107,12 @@ class Deposit(Actor):
 
     @handles(ItemArrived)
     def item_arrived(self, message: ItemArrived) -> None:
-        """An item lies in the inlet."""
+        """An item lies in the inlet; while another one is dealt with it waits there."""
         if self._cycle.phase == "idle":
             self._begin()
-        self._learn(rule.Arrived(self._id(), message.at_ns))
+            self._learn(rule.Arrived(self._id(), message.at_ns))
+        else:
+            self._next_at_ns = message.at_ns
 
     @handles(Captured)
     def captured(self, message: Captured) -> None:
@@ -150,6 +156,7 @@ class Deposit(Actor):
     @handles(InletCleared)
     def inlet_cleared(self, message: InletCleared) -> None:
         """The inlet is free."""
+        self._next_at_ns = None
         self._learn(rule.Cleared())
 
     @handles(_Late)
@@ -217,7 +224,10 @@ class Deposit(Actor):
         try:
             self.ctx.request(self._to["storage"], StoreDeposit(record), reply=Stored)
         except RequestFailed as error:
-            self._broke(cycle.deposit, "storage_failed", str(error))
+            if decision.state == "rejected":  # nothing is owed; the item goes back all the same
+                self.ctx.emit("deposit_trouble", deposit=record.id, reason="storage_failed")
+            else:
+                self._broke(cycle.deposit, "storage_failed", str(error))
             return
         self._learn(rule.Written(cycle.deposit, decision.state))
 
@@ -246,6 +256,10 @@ class Deposit(Actor):
             self.ctx.tell(self._to["session"], ItemCredited(id_))
         else:
             self.ctx.tell(self._to["session"], ItemRefused(id_, decision.reason))
+        next_at_ns, self._next_at_ns = self._next_at_ns, None
+        if next_at_ns is not None:
+            self._begin()
+            self._learn(rule.Arrived(self._id(), next_at_ns))
 
     def _begin(self) -> None:
         self._count += 1

@@ -68,6 +68,10 @@ class Motor(Actor):
         if self._order is not None:
             self.ctx.tell(self.ctx.sender, TransportFailed(message.deposit, "busy"))
             return
+        if not message.run_s > 0:  # no number at all compares like this, too
+            why = f"a run of {message.run_s} s"
+            self.ctx.tell(self.ctx.sender, TransportFailed(message.deposit, why))
+            return
         self._run += 1
         self._order = (message, self.ctx.sender, self.ctx.clock.monotonic())
         self._pins.write(ports.MOTOR_IN, message.direction == "inward")

@@ -94,5 +94,7 @@ class Sensors(Actor):
             self.ctx.tell(self._tell, ItemArrived(at_ns))
         elif line == ports.BEAM_INLET and before:
             self.ctx.tell(self._tell, InletCleared(at_ns))
-        elif line == ports.BEAM_DROP and level:
+        elif line == ports.BEAM_DROP and level and before is False:
             self.ctx.tell(self._tell, ItemDropped(at_ns))
+        elif line == ports.BEAM_DROP and level:  # it was never seen free: no item has fallen
+            self.ctx.emit("input_blocked", line=line)

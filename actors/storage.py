@@ -17,6 +17,7 @@ from typing import Any
 import lmdb
 import msgspec
 
+from actors.store import SCHEMA, STORE, StoreUnusable, open_store, open_to_read
 from protocol.message import Failed
 from protocol.storage import (
     DepositRecord,
@@ -27,15 +28,12 @@ from protocol.storage import (
     Stored,
     StoreDeposit,
 )
-from supervisors import Actor, handles
+from supervisors import Actor, Waiting, handles
 from supervisors.exits import ExitReason
 
-STORE = "store"
-"""Directory of the environment, below the data directory."""
 _EPOCH = b"epoch"
 _SEQUENCE = b"sequence"
 _SCHEMA = b"schema"
-_SCHEMA_VERSION = b"1"
 _NUMBER = struct.Struct(">Q")  # big-endian: LMDB keeps the records in the order of their start
 _LIST_MAX = 10_000
 
@@ -55,24 +53,37 @@ class Storage(Actor):
     # -- lifecycle ------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Open the environment; synced transactions, no unsafe flag."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(str(self._directory), map_size=self._map_bytes, max_dbs=4)
+        """Open the environment. One that cannot be opened is waited for: no crash would mend it."""
+        try:
+            self._env = open_store(self._directory, self._map_bytes)
+            self._open_tables()
+        except (StoreUnusable, lmdb.DiskError) as error:
+            self._close()
+            raise Waiting(str(error)) from error
+        self.ctx.note(deposits=self._total())
+
+    def _open_tables(self) -> None:
         self._meta = self._env.open_db(b"meta")
         self._deposits = self._env.open_db(b"deposits")
         self._ids = self._env.open_db(b"ids")
         self._open = self._env.open_db(b"open")
-        with self._env.begin(write=True) as txn:
-            version = txn.get(_SCHEMA, db=self._meta) or _SCHEMA_VERSION
-            if version != _SCHEMA_VERSION:
-                known = _SCHEMA_VERSION.decode()
-                msg = f"the store has schema {version.decode()}, this build knows {known}"
-                raise RuntimeError(msg)
-            txn.put(_SCHEMA, version, db=self._meta)
-        self.ctx.note(deposits=self._total())
+        with self._env.begin() as txn:
+            version = txn.get(_SCHEMA, db=self._meta)
+        if version is None:  # not written again every time: a full disk may still be read
+            with self._env.begin(write=True) as txn:
+                txn.put(_SCHEMA, SCHEMA, db=self._meta)
+        elif version != SCHEMA:
+            msg = (
+                f"the store in {self._directory} has schema {version.decode(errors='replace')}, "
+                f"this build knows {SCHEMA.decode()}: install the release that wrote it"
+            )
+            raise StoreUnusable(msg)
 
     def on_stop(self, reason: ExitReason) -> None:
         """Close it."""
+        self._close()
+
+    def _close(self) -> None:
         env = getattr(self, "_env", None)
         if env is not None:
             env.close()
@@ -87,7 +98,7 @@ class Storage(Actor):
                 epoch = _count(txn, self._meta, _EPOCH)
                 reviewed = self._review_open(txn)
         except lmdb.Error as error:
-            return _store_failed(error)
+            return self._failed(error)
         return Epoch(epoch, reviewed)
 
     @handles(StoreDeposit)
@@ -98,13 +109,15 @@ class Storage(Actor):
             with self._env.begin(write=True) as txn:
                 self._put(txn, record)
         except lmdb.Error as error:
-            return _store_failed(error)
-        self.ctx.note(deposits=self._total())
+            return self._failed(error)
+        self.ctx.note(deposits=self._total(), trouble=None)
         return Stored(record.id, record.state)
 
     @handles(ListDeposits, command=True)
-    def list_deposits(self, message: ListDeposits) -> Deposits:
+    def list_deposits(self, message: ListDeposits) -> Deposits | Failed:
         """The newest records."""
+        if message.limit < 1:
+            return Failed("invalid", f"limit is {message.limit}; at least 1")
         with self._env.begin(db=self._deposits) as txn:
             records = newest(txn.cursor(), message.limit)
         return Deposits(records, self._total())
@@ -136,6 +149,13 @@ class Storage(Actor):
             reviewed.append(record.id)
         return tuple(reviewed)
 
+    def _failed(self, error: lmdb.Error) -> Failed:
+        """A money record that cannot be kept shows in status and record until one can again."""
+        code = "store_full" if isinstance(error, lmdb.MapFullError) else "store_failed"
+        self.ctx.emit("storage_trouble", code=code, why=str(error))
+        self.ctx.note(trouble=f"{code}: nothing can be accepted")
+        return Failed(code, str(error))
+
     def _total(self) -> int:
         with self._env.begin() as txn:
             return int(txn.stat(self._deposits)["entries"])
@@ -152,29 +172,25 @@ def newest(cursor: lmdb.Cursor, limit: int) -> tuple[DepositRecord, ...]:
 
 
 def read_deposits(data_dir: Path, limit: int) -> Deposits:
-    """The same from the files of a machine that does not run.
+    """The same from the files, whether their machine runs or not.
 
     Raises:
         FileNotFoundError: there is no store in that data directory.
+        StoreUnusable: it is there and cannot be read.
     """
-    directory = data_dir / STORE
-    if not (directory / "data.mdb").exists():
-        raise FileNotFoundError(directory)
-    with lmdb.open(str(directory), readonly=True, max_dbs=4) as env:
+    with open_to_read(data_dir / STORE) as env:
         try:
             table = env.open_db(b"deposits", create=False)
-        except lmdb.NotFoundError:
+            with env.begin(db=table) as txn:
+                return Deposits(newest(txn.cursor(), limit), int(txn.stat(table)["entries"]))
+        except (lmdb.NotFoundError, lmdb.ReadonlyError):
             return Deposits((), 0)
-        with env.begin(db=table) as txn:
-            return Deposits(newest(txn.cursor(), limit), int(txn.stat(table)["entries"]))
+        except (lmdb.Error, msgspec.MsgspecError) as error:
+            msg = f"cannot read {data_dir / STORE}: {error}; keep a copy and move it away"
+            raise StoreUnusable(msg) from error
 
 
 def _count(txn: lmdb.Transaction, table: Any, name: bytes) -> int:
     number = int.from_bytes(txn.get(name, b"\0", db=table), "big") + 1
     txn.put(name, _NUMBER.pack(number), db=table)
     return number
-
-
-def _store_failed(error: lmdb.Error) -> Failed:
-    code = "store_full" if isinstance(error, lmdb.MapFullError) else "store_failed"
-    return Failed(code, str(error))

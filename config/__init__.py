@@ -7,3 +7,7 @@ keys       the dotted keys, what each takes, and the nearest right name
 errors     what was wrong, where, and what is allowed
 profiles/  the machines we know
 """
+
+from config.errors import SettingsError
+
+__all__ = ["SettingsError"]

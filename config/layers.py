@@ -83,7 +83,8 @@ def flat(tree: Mapping[Any, object], origin: str, prefix: str = "") -> Iterator[
     """Turn tables within tables into dotted keys; what no table of ours holds is not searched."""
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        inside = path in tables() or not prefix  # an unknown section: name what it holds
+        # Of an unknown section, say what it holds: one of that may have a right name.
+        inside = path in tables() or not (prefix or path in keys())
         if isinstance(value, Mapping) and value and inside:
             yield from flat(value, origin, f"{path}.")
         elif not (isinstance(value, Mapping) and path in tables()):
@@ -93,7 +94,7 @@ def flat(tree: Mapping[Any, object], origin: str, prefix: str = "") -> Iterator[
 def _resolved(name: str, value: Any, folder: Path | None) -> Any:
     if folder is None or name not in PATH_KEYS or value is None or value in NOT_PATHS:
         return value
-    return os.path.normpath(folder / os.path.expanduser(value))
+    return os.path.normpath(folder / os.path.expanduser(value))  # noqa: PTH111 - "~nobody" may stay
 
 
 def _unknown(layer: str, sentence: Sentence) -> Problem:

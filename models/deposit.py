@@ -4,7 +4,7 @@
                         │                    │                    │                  │
                         └──── failed, late ──┴─ reject, empty ────┴──▶ returning     │ dropped
                                                                           │          ▼
-                          idle ◀─────────────── stored, cleared ──────────┴── confirming ─▶ idle
+                          idle ◀──────── cleared and the belt stands ─────┴── confirming ─▶ idle
 
 Credit exists with the durable CONFIRMED record and not before; that is asked for only after the
 drop beam has seen the item. What cannot be decided becomes REVIEW and pays nobody by itself.
@@ -29,6 +29,7 @@ class Cycle(msgspec.Struct, frozen=True):
     Attributes:
         dropped: the drop beam has seen it.
         stands: the belt has stopped after its run.
+        cleared: the inlet has become free while the item was given back.
     """
 
     phase: Phase = "idle"
@@ -37,6 +38,7 @@ class Cycle(msgspec.Struct, frozen=True):
     arrived_ns: int = 0
     dropped: bool = False
     stands: bool = False
+    cleared: bool = False
 
 
 # -- facts ------------------------------------------------------------------------------------
@@ -202,19 +204,22 @@ def _written(cycle: Cycle, fact: Written) -> Next:
 
 
 def _moved(cycle: Cycle, fact: Dropped | Stood | Cleared) -> Next:
-    """Beams and belt while the item is on its way in or out."""
-    if cycle.phase == "transporting" and isinstance(fact, (Dropped, Stood)):
-        is_drop = isinstance(fact, Dropped)
-        new = msgspec.structs.replace(
-            cycle, dropped=cycle.dropped or is_drop, stands=cycle.stands or not is_drop
-        )
-        if new.dropped and new.stands:
-            new = msgspec.structs.replace(new, phase="confirming")
-            return new, (Write("confirmed", cycle.reason),)
-        return new, ()
-    if cycle.phase == "returning" and isinstance(fact, Cleared):
+    """Beams and belt while the item is on its way in or out.
+
+    Both ways end when the belt stands, too: the next item must not find it running.
+    """
+    new = msgspec.structs.replace(
+        cycle,
+        dropped=cycle.dropped or isinstance(fact, Dropped),
+        stands=cycle.stands or isinstance(fact, Stood),
+        cleared=cycle.cleared or isinstance(fact, Cleared),
+    )
+    if cycle.phase == "transporting" and new.dropped and new.stands:
+        new = msgspec.structs.replace(new, phase="confirming")
+        return new, (Write("confirmed", cycle.reason),)
+    if cycle.phase == "returning" and new.cleared and new.stands:
         return Cycle(), (Close(credited=False, reason=cycle.reason),)
-    return cycle, ()
+    return (new if cycle.phase in ("transporting", "returning") else cycle), ()
 
 
 def _broke(cycle: Cycle, reason: str) -> Next:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rvm_edge import version
 
-EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 2, 130, 141
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
 
 
 class _Entry(NamedTuple):
@@ -39,12 +40,54 @@ examples:
 
 The machine keeps everything in its data directory: --data-dir, else RVM_EDGE_DATA_DIR, else
 ~/.local/state/rvm-edge. Every command has its own --help.
+
+exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no machine runs there, 4 it does not
+answer, 130 Ctrl-C, 141 nobody reads the output; start and status have more, see their --help
 """
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    _speak_to_anybody()
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        return _flushed(status)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return EXIT_PIPE
+
+
+def _flushed(status: int) -> int:
+    """The status, or a failure if what was printed cannot be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILED
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    from rvm_edge.data_dir import DataDirError
+
+    parser, modules = _parser(arguments)
+    args = parser.parse_args(arguments)
+    try:
+        status: int = modules[args.command].run(args)
+    except DataDirError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    return status
+
+
+def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, dict[str, Any]]:
+    """The parser; of the commands only the one that is wanted knows its arguments."""
     parser = argparse.ArgumentParser(
         prog="rvm-edge",
         description="The daemon of a reverse vending machine.",
@@ -54,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"rvm-edge {version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in arguments if not word.startswith("-")), "")
-    modules = {}
+    modules: dict[str, Any] = {}
     for name, entry in COMMANDS.items():
         child = commands.add_parser(
             name,
@@ -65,12 +108,18 @@ def main(argv: list[str] | None = None) -> int:
         if name == wanted:
             modules[name] = importlib.import_module(f"rvm_edge.{entry.module}")
             modules[name].add_arguments(child)
-    args = parser.parse_args(arguments)
-    try:
-        status: int = modules[args.command].run(args)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_PIPE
-    return status
+    return parser, modules
+
+
+def _speak_to_anybody() -> None:
+    """A terminal without our letters gets others instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """What could not be written must not be tried again at the interpreter's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

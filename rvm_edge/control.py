@@ -1,4 +1,8 @@
-"""The daemon's side of the control socket: a bounded number of threads, one per connection."""
+"""The daemon's side of the control socket: a bounded number of threads, one per connection.
+
+Whoever connects and says nothing, or says it slowly, holds a place only until another one needs
+it; so `status` gets its answer whatever others do.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,12 @@ from protocol.control import (
 from protocol.errors import RemoteProtocolError
 from rvm_edge.data_dir import SOCKET, socket_address
 
-_CONNECTIONS = 16
-"""At once; more wait in the kernel's queue."""
+_CONNECTIONS = 32
+"""At once; the one that has waited longest for its caller makes room for the next."""
+_BACKLOG = 128
 _IDLE_S = 30.0
+_RETRY_S = 0.1
+_BUSY = Refusal("busy", f"{_CONNECTIONS} requests are being answered already; try again")
 
 Answering = Callable[[Any], ControlAnswer]
 
@@ -40,8 +47,9 @@ class ControlServer:
         self._directory = directory
         self._answer = answer
         self._codec: Codec[Any] = Codec(ControlRequest)
-        self._places = threading.BoundedSemaphore(_CONNECTIONS)
-        self._is_closed = False
+        self._links: dict[socket.socket, bool] = {}  # oldest first; whether it is being answered
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
         (directory / SOCKET).unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with socket_address(directory) as address:
@@ -50,57 +58,112 @@ class ControlServer:
                 self._listener.bind(address)
             finally:
                 os.umask(before)
-        self._listener.listen(_CONNECTIONS)
+        self._listener.listen(_BACKLOG)
         self._thread = threading.Thread(target=self._accept, name="control", daemon=True)
         self._thread.start()
 
+    # -- connections ----------------------------------------------------------------------------
+
     def _accept(self) -> None:
-        while not self._is_closed:
-            self._places.acquire()
+        while not self._closed.is_set():
             try:
                 link, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(
-                target=self._serve, args=(link,), name="control connection", daemon=True
-            ).start()
+            except OSError:  # closed, or no descriptor to be had at the moment
+                self._closed.wait(_RETRY_S)
+                continue
+            try:
+                self._admit(link)
+            except (OSError, RuntimeError):  # gone already, or no thread to be had
+                self._forget(link)
+
+    def _admit(self, link: socket.socket) -> None:
+        link.settimeout(_IDLE_S)
+        with self._lock:
+            has_room = len(self._links) < _CONNECTIONS or self._evict()
+            if has_room:
+                self._links[link] = False
+        if not has_room:
+            with link:
+                link.send(_encode(_BUSY))
+            return
+        threading.Thread(
+            target=self._serve, args=(link,), name="control connection", daemon=True
+        ).start()
+
+    def _evict(self) -> bool:
+        """Hang up on the caller that has said nothing complete for longest; the lock is held."""
+        for link, is_answered in self._links.items():
+            if not is_answered:
+                del self._links[link]
+                try:
+                    link.shutdown(socket.SHUT_RDWR)  # its thread closes it
+                except OSError:
+                    pass
+                return True
+        return False
+
+    def _forget(self, link: socket.socket) -> None:
+        with self._lock:
+            self._links.pop(link, None)
+        link.close()
+
+    # -- one of them ----------------------------------------------------------------------------
 
     def _serve(self, link: socket.socket) -> None:
         try:
-            with link:
-                link.settimeout(_IDLE_S)
-                self._converse(link)
+            self._converse(link)
         except OSError:
             pass  # the caller went away, or never said anything
         finally:
-            self._places.release()
+            self._forget(link)
 
     def _converse(self, link: socket.socket) -> None:
         stream = StreamDecoder(MAX_REQUEST_BYTES)
         while data := link.recv(1 << 16):
             try:
                 for body in stream.feed(data):
-                    link.sendall(msgspec.msgpack.encode(self._reply(body), enc_hook=str))
+                    link.sendall(self._reply(link, body))
             except RemoteProtocolError as error:
-                link.sendall(msgspec.msgpack.encode(Refusal("invalid", str(error))))
+                link.sendall(_encode(Refusal("invalid", str(error))))
                 return
 
-    def _reply(self, body: bytes) -> ControlAnswer:
+    def _reply(self, link: socket.socket, body: bytes) -> bytes:
+        self._mark(link, is_answered=True)
         try:
-            request = self._codec.decode(body)
+            answer = self._answer(self._codec.decode(body))
+            return _encode(answer)
         except RemoteProtocolError as error:
-            return Refusal("invalid", str(error))
-        try:
-            return self._answer(request)
+            return _encode(Refusal("invalid", str(error)))
         except Exception as error:  # noqa: BLE001 - a bug in one answer must not close the socket
-            return Refusal("failed", f"{type(error).__name__}: {error}")
+            return _encode(Refusal("failed", f"{type(error).__name__}: {error}"))
+        finally:
+            self._mark(link, is_answered=False)
+
+    def _mark(self, link: socket.socket, *, is_answered: bool) -> None:
+        """Note whether it is being answered; either way it has just been heard of."""
+        with self._lock:
+            if self._links.pop(link, None) is not None:
+                self._links[link] = is_answered
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
-        self._is_closed = True
+        self._closed.set()
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self._listener.close()
-        (self._directory / SOCKET).unlink(missing_ok=True)
+        with self._lock:
+            for link in self._links:
+                try:
+                    link.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        try:
+            (self._directory / SOCKET).unlink(missing_ok=True)
+        except OSError:
+            pass  # read-only by now; the next start removes it
+
+
+def _encode(answer: ControlAnswer) -> bytes:
+    return msgspec.msgpack.encode(answer, enc_hook=str)

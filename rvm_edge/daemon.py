@@ -1,6 +1,7 @@
 """The daemon: from settings to a running tree, and back to nothing in the right order.
 
-The main thread owns the signals. The first SIGTERM or SIGINT stops the machine in order, motors
+The main thread takes one thing after the other from an inbox: signals, what the root supervisor
+reports, the operator's wish to stop. The first demand to stop ends the machine in order, motors
 first; a second one hurries; after a hard deadline the process ends whatever hangs. When the root
 supervisor gives up, the process ends with 70 and systemd starts it again.
 """
@@ -10,57 +11,86 @@ from __future__ import annotations
 import faulthandler
 import mmap
 import os
+import queue
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 from actors import tree
 from actors.tree import Drivers
 from config.settings import Settings
 from models.vision.frames import format_ring
 from protocol.machine import MakeSafe
+from protocol.message import Done
 from rvm_edge import version
 from rvm_edge.control import ControlServer
 from rvm_edge.data_dir import DataDir
 from rvm_edge.logs import Log
 from rvm_edge.operator import Operator
-from supervisors import ActorSystem, Supervisor, SupervisorFailed, SystemClock
+from rvm_edge.safety import fail_safes, run_all
+from supervisors import ActorSystem, RequestFailed, Supervisor, SystemClock
+from supervisors import plan as p
 from supervisors.notify import Notifier
 from supervisors.recorder import DiskRecorder
-from supervisors.spec import ChildSpec
+from supervisors.spec import ChildSpec, SupervisorSpec
 from supervisors.zygote import Zygote
 
 EXIT_OK, EXIT_FAILED, EXIT_GAVE_UP = 0, 1, 70
 _STOP_S = 8.0
 """An orderly stop may take that long; systemd's patience is longer."""
-_HURRY_S = 1.5
+_HURRY_S = 1.0
+_SAFE_S, _SAFE_HURRY_S = 2.0, 0.7
+"""How long bringing the motors to rest from outside may take; in a hurry, together with
+``_HURRY_S``, less than the two seconds in which a second signal ends everything."""
+_MOTOR_S = 0.3
+"""A motor that has not answered by then is brought to rest from outside."""
+_ONE_DEMAND_S = 0.1
+"""Two signals closer than this are one demand: ``timeout`` and process groups send two."""
 _FROZEN_S = 20.0
 """The interpreter itself has been stuck for that long: nothing in it can help any more."""
+_LOOK_S = 2.0
+"""How often the line for ``systemctl status`` is looked at."""
 _MAX_LEAKS = 3
 _MOTOR = "/machine/motor"
+
+_Demand = Literal["signal", "stop", "give up"]
 
 
 class Daemon:
     """One run of the machine."""
 
-    def __init__(self, settings: Settings, data: DataDir) -> None:
-        """Start the zygote before there is any thread, then prepare the rest."""
+    def __init__(self, settings: Settings, data: DataDir, notes: tuple[str, ...] = ()) -> None:
+        """Hear signals from now on, start the zygote before there is any thread, prepare the rest.
+
+        Args:
+            notes: about the settings, for the log.
+        """
+        self._inbox: queue.SimpleQueue[_Demand | p.Event] = queue.SimpleQueue()
+        self._clock = SystemClock()
+        self._signalled_at = float("-inf")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         self._settings = settings
         self._data = data
         self._zygote = Zygote(tree.PRELOAD)
-        self._clock = SystemClock()
         options = settings.logging
         self._log = Log(
             data.path / "logs", self._clock, options.level, options.rotate_mb, options.files
         )
+        threading.excepthook = self._log.thread_died
+        for note in notes:
+            self._log.write("/", "warning", "settings", {"note": note})
         self._notifier = Notifier(self._clock)
-        self._wake = threading.Event()
-        self._signals = 0
+        self._demands = 0
+        self._is_up = False
+        self._ended: p.Event | None = None
         self._gave_up = False
-        self._hardware_id = data.hardware_id(settings.machine.hardware_id)
+        self._said = ""
         self._system = self._make_system()
+        self._spec = self._make_spec()
+        self._facts = self._make_facts()
 
     def _make_system(self) -> ActorSystem:
         area, slots, slot_bytes = tree.frame_ring(self._settings)
@@ -73,118 +103,149 @@ class Daemon:
             preload=tree.PRELOAD,
             zygote=self._zygote,
             max_leaks=_MAX_LEAKS,
-            on_too_many_leaks=self._give_up,
+            on_too_many_leaks=lambda: self._inbox.put("give up"),
             on_log=self._log.write,
         )
         with mmap.mmap(system.shares.fd(area.name), 0) as ring:
             format_ring(ring, slots=slots, slot_bytes=slot_bytes)
         return system
 
-    # -- the run ------------------------------------------------------------------------------
-
-    def run(self) -> int:
-        """Serve until told to stop. Returns the exit status."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
-        began = self._clock.monotonic()
-        self._system.emit("/", "machine_starts", self._facts())
-        try:
-            root = self._start_tree()
-        except SupervisorFailed as error:
-            self._log.write("/", "critical", "not_started", {"reason": str(error)})
-            self._end_processes()
-            return EXIT_FAILED
-        operator = Operator(self._system, root, self._facts())
-        operator.on_stop = self._ask_stop
-        control = ControlServer(self._data.path, operator.answer)
-        self._system.monitor.on_tick.append(self._tick)
-        took_s = self._clock.monotonic() - began
-        self._system.emit("/", "machine_ready", {"after_s": round(took_s, 3)})
-        self._notifier.ready(f"ready after {took_s:.1f} s")
-        self._serve(root)
-        return self._stop(root, control)
-
-    def _start_tree(self) -> Supervisor:
+    def _make_spec(self) -> SupervisorSpec:
         drivers = choose_drivers(self._settings, self._data.path)
-        spec = tree.machine(self._settings, drivers, self._data.path, self._hardware_id)
-        return Supervisor.start(spec, system=self._system)
+        return tree.machine(self._settings, drivers, self._data.path, self._data.hardware_id)
 
-    def _facts(self) -> dict[str, Any]:
+    def _make_facts(self) -> dict[str, Any]:
         return {
+            "phase": "starting",
             "version": version(),
-            "machine": self._hardware_id,
+            "machine": self._data.hardware_id,
             "profile": self._settings.machine.profile,
             "data_dir": str(self._data.path),
         }
+
+    # -- the run ------------------------------------------------------------------------------
+
+    def run(self) -> NoReturn:
+        """Serve until told to stop; the process ends with it."""
+        began = self._clock.monotonic()
+        facts = {key: value for key, value in self._facts.items() if key != "phase"}
+        self._system.emit("/", "machine_starts", facts)
+        root = Supervisor(self._system, "", self._spec, self._inbox.put)
+        operator = Operator(self._system, root, self._facts)
+        operator.on_stop = lambda: self._inbox.put("stop")
+        control = ControlServer(self._data.path, operator.answer)
+        root.launch()
+        while not (self._is_up or self._is_ending):
+            self._take(self._inbox.get())
+        if not self._is_ending:
+            self._be_ready(operator, self._clock.monotonic() - began)
+        self._stop(root, control)
+
+    def _be_ready(self, operator: Operator, took_s: float) -> None:
+        self._facts["phase"] = "running"
+        self._system.monitor.on_tick.append(self._tick)
+        self._system.emit("/", "machine_ready", {"after_s": round(took_s, 3)})
+        self._said = operator.summary()
+        self._notifier.ready(self._said)
+        while not self._is_ending:
+            try:
+                self._take(self._inbox.get(timeout=_LOOK_S))
+            except queue.Empty:
+                self._tell_manager(operator.summary())
+
+    def _tell_manager(self, said: str) -> None:
+        if said != self._said:
+            self._said = said
+            self._notifier.status(said)
 
     def _tick(self, is_healthy: bool) -> None:
         self._notifier.tick(is_healthy)
         faulthandler.dump_traceback_later(_FROZEN_S, exit=True)
 
-    def _serve(self, root: Supervisor) -> None:
-        threading.Thread(
-            target=self._await_end, args=(root,), name="root watch", daemon=True
-        ).start()
-        while not (self._signals or self._gave_up or self._wake.is_set()):
-            self._wake.wait()
+    # -- what reaches the main thread ---------------------------------------------------------
 
-    def _await_end(self, root: Supervisor) -> None:
-        root.join()
-        if not self._wake.is_set():
-            self._give_up()
+    @property
+    def _is_ending(self) -> bool:
+        return bool(self._demands) or self._gave_up or self._ended is not None
 
-    def _give_up(self) -> None:
-        self._gave_up = True
-        self._wake.set()
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        """A queue may be filled from a signal handler; an event or a lock may not."""
+        now = self._clock.monotonic()
+        if now - self._signalled_at > _ONE_DEMAND_S:
+            self._inbox.put("signal")
+        self._signalled_at = now
 
-    def _ask_stop(self) -> None:
-        self._wake.set()
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        del number
-        self._signals += 1
-        self._wake.set()
+    def _take(self, item: _Demand | p.Event) -> None:
+        if isinstance(item, p.Ready):
+            self._is_up = True
+        elif isinstance(item, (p.Exited, p.StartError)):
+            self._ended = item
+            if not self._demands:
+                self._gave_up = self._is_up
+                self._system.emit("/", "gave_up", {"reason": str(item.reason)})
+        elif item == "give up":
+            self._gave_up = True
+        else:
+            self._demands += 1
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _stop(self, root: Supervisor, control: ControlServer) -> int:
+    def _stop(self, root: Supervisor, control: ControlServer) -> NoReturn:
         """Motors first, then the tree in reverse order; then whatever is left, by force."""
+        self._facts["phase"] = "stopping"
         self._notifier.stopping()
-        status = EXIT_GAVE_UP if self._gave_up else EXIT_OK
+        has_failed = self._ended is not None and not self._is_up
         self._system.emit("/", "machine_stops", {"gave_up": self._gave_up})
-        self._system.tell(_MOTOR, MakeSafe("the machine stops"))
-        done = threading.Event()
-        threading.Thread(target=_stop_tree, args=(root, done), name="stop", daemon=True).start()
-        self._await_stop(root, done)
+        if self._ended is None:
+            self._still_motors()
+            root.ask_stop()
+            self._await_end(self._clock.monotonic() + _STOP_S, demands=max(2, self._demands))
+        is_orderly = self._ended is not None
+        if not is_orderly:
+            self._hurry(root)
         faulthandler.cancel_dump_traceback_later()
-        self._system.emit("/", "machine_stopped", {"orderly": done.is_set()})
+        self._system.emit("/", "machine_stopped", {"orderly": is_orderly})
         control.close()
-        self._end_processes()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)  # a leaked thread must not keep the process
-
-    def _await_stop(self, root: Supervisor, done: threading.Event) -> None:
-        until = self._clock.monotonic() + _STOP_S
-        heard = self._signals
-        while not done.is_set() and self._clock.monotonic() < until:
-            done.wait(0.05)
-            if self._signals > max(heard, 1):
-                self._log.write("/", "warning", "hurried", {})
-                break
-        if not done.is_set():
-            root.kill("hurried")
-            done.wait(_HURRY_S)
-
-    def _end_processes(self) -> None:
         self._system.close()
         self._log.close()
         self._data.release()
+        _leave(EXIT_GAVE_UP if self._gave_up else EXIT_FAILED if has_failed else EXIT_OK)
+
+    def _still_motors(self) -> None:
+        """What moves stands before anything else is done; asked, and if need be made to."""
+        try:
+            safe = MakeSafe("the machine stops")
+            self._system.request(_MOTOR, safe, timeout_s=_MOTOR_S, reply=Done)
+        except RequestFailed:
+            self._make_safe(_SAFE_S)
+
+    def _make_safe(self, timeout_s: float) -> None:
+        for trouble in run_all(self._system, fail_safes(self._spec), timeout_s):
+            self._log.write("/", "critical", "fail_safe_failed", {"detail": trouble})
+
+    def _await_end(self, until: float, demands: float) -> None:
+        """Until the tree has ended, time is up, or there have been so many demands."""
+        while self._ended is None and self._demands < demands:
+            try:
+                self._take(self._inbox.get(timeout=max(0.0, until - self._clock.monotonic())))
+            except queue.Empty:
+                return
+
+    def _hurry(self, root: Supervisor) -> None:
+        self._log.write("/", "warning", "hurried", {})
+        root.kill("hurried")
+        self._await_end(self._clock.monotonic() + _HURRY_S, demands=float("inf"))
+        self._make_safe(_SAFE_HURRY_S)
 
 
-def _stop_tree(root: Supervisor, done: threading.Event) -> None:
-    root.stop()
-    done.set()
+def _leave(status: int) -> NoReturn:
+    """End now: a leaked thread must not keep the process."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # closed before us, or never there
+            pass
+    os._exit(status)
 
 
 def choose_drivers(settings: Settings, data_dir: Path) -> Drivers:
@@ -205,5 +266,4 @@ def _camera(settings: Settings, sim: str) -> tuple[str, str]:
     if source == "chamber":
         is_simulated = settings.machine.profile == "simulated"
         return ("actors.drivers.simulated:SceneSource", sim) if is_simulated else ("", "")
-    kind = "PictureDirectory" if Path(source).is_dir() else "VideoFile"
-    return f"actors.drivers.pictures:{kind}", source
+    return "actors.drivers.files:open_files", source

@@ -11,13 +11,17 @@ sim/           pins and scene of the simulated machine
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import secrets
 import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from supervisors.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +30,10 @@ ENV = "RVM_EDGE_DATA_DIR"
 SOCKET = "control.sock"
 _LOCK = "daemon.lock"
 _ID = "hardware_id"
+_ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PID_CHARS = 20
+_TRIES, _PAUSE_S = 10, 0.02
+"""Whoever asks for the holder holds the lock himself, for microseconds."""
 
 
 class DataDirError(Exception):
@@ -45,19 +53,34 @@ class Held(DataDirError):
 
 
 def locate(given: str | None) -> Path:
-    """The data directory: the option, else the environment, else the user's state directory."""
+    """The data directory: the option, else the environment, else the user's state directory.
+
+    Raises:
+        DataDirError: there is no home to find it in.
+    """
     chosen = given or os.environ.get(ENV)
-    if chosen:
+    if not chosen:
+        chosen = f"{os.environ.get('XDG_STATE_HOME') or '~/.local/state'}/rvm-edge"
+    try:
         return Path(chosen).expanduser().absolute()
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser().absolute() / "rvm-edge"
+    except (RuntimeError, OSError) as error:  # no such user or home; no working directory
+        msg = f"cannot tell where {chosen} is: {error}; name it with --data-dir or {ENV}"
+        raise DataDirError(msg) from None
 
 
 class DataDir:
-    """A data directory in use by this process."""
+    """A data directory in use by this process.
 
-    def __init__(self, path: Path) -> None:
-        """Make it if need be and take its lock.
+    Attributes:
+        path: where it is.
+        hardware_id: who this machine is.
+    """
+
+    def __init__(self, path: Path, hardware_id: str | None = None) -> None:
+        """Make it if need be, take its lock, and find out who this machine is.
+
+        Args:
+            hardware_id: as configured; None: as made up on the first start.
 
         Raises:
             Held: another daemon runs on it.
@@ -68,34 +91,71 @@ class DataDir:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            msg = f"cannot use {path}: {error.strerror}; choose another with --data-dir or {ENV}"
-            raise DataDirError(msg) from error
+            raise DataDirError(_unusable(path, error)) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            raise Held(path, pid) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+            self._hold()
+            self.hardware_id = hardware_id or self._own_id()
+        except OSError as error:
+            self.release()
+            raise DataDirError(_unusable(path, error)) from error
+        except DataDirError:
+            self.release()
+            raise
 
-    def hardware_id(self, configured: str | None) -> str:
-        """Who this machine is: as configured, else what was made up on its first start."""
-        if configured:
-            return configured
+    def _hold(self) -> None:
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                SystemClock().pause(_PAUSE_S)
+        else:
+            raise Held(self.path, _read_pid(self._lock))
+        # Never shorter than before: on a full disk an overwrite still works.
+        os.pwrite(self._lock, f"{os.getpid():<{_PID_CHARS}}".encode(), 0)
+
+    def _own_id(self) -> str:
         file = self.path / _ID
-        if file.exists():
-            known = file.read_text(encoding="utf-8").strip()
-            if known:
-                return known
+        known = file.read_bytes().decode(errors="replace").strip() if file.exists() else ""
+        if _ID_FORM.fullmatch(known):
+            return known
+        if known:
+            msg = (
+                f"{file} holds no hardware id (letters, digits, dots, dashes, underscores): put "
+                "this machine's own back, or remove the file to make it another machine"
+            )
+            raise DataDirError(msg)
         made = f"rvm-{secrets.token_hex(4)}"
-        file.write_text(made + "\n", encoding="utf-8")
+        _write_durably(file, made + "\n")
         return made
 
     def release(self) -> None:
         """Let go of the lock; the kernel does it too when the process dies."""
-        os.ftruncate(self._lock, 0)
         os.close(self._lock)
+
+
+def _unusable(path: Path, error: OSError) -> str:
+    cure = f"choose another with --data-dir or {ENV}"
+    if error.errno == errno.ENOSPC:
+        cure = f"make room there, or {cure}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        cure = f"make it writable, or {cure}"
+    return f"cannot use {path}: {error.strerror}; {cure}"
+
+
+def _write_durably(file: Path, text: str) -> None:
+    """All of it or nothing, also when the power fails: a machine has one identity for life."""
+    beside = file.with_suffix(".new")
+    with beside.open("w", encoding="utf-8") as new:
+        new.write(text)
+        new.flush()
+        os.fsync(new.fileno())
+    beside.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -114,16 +174,20 @@ def socket_address(directory: Path) -> Iterator[str]:
 def holder(directory: Path) -> str | None:
     """Pid of the daemon that runs on a data directory, as it wrote it down; None if none does."""
     try:
-        fd = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+        return _read_pid(fd)
     finally:
         os.close(fd)
     return None
+
+
+def _read_pid(fd: int) -> str:
+    return os.pread(fd, _PID_CHARS, 0).decode(errors="replace").strip() or "unknown"
 
 
 def connect(directory: Path, timeout_s: float) -> socket.socket:

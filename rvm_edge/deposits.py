@@ -12,19 +12,31 @@ from typing import Any
 import msgspec
 
 from protocol.control import SendCommand
-from rvm_edge.client import EXIT_NOT_RUNNING, EXIT_USAGE, ClientError, ask
+from rvm_edge.client import EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE, ClientError, ask
 from rvm_edge.data_dir import locate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument(
+        "--limit", type=_limit, default=50, metavar="N", help="how many, newest (default: 50)"
+    )
     parser.add_argument("--json", action="store_true", help="as a JSON array, newest first")
     parser.add_argument("--data-dir", metavar="D", help="of the machine")
     parser.epilog = (
         "states: reserved (on the belt), confirmed (credited), rejected (given back), review (a\n"
-        "person decides), void (nothing owed)"
+        "person decides), void (nothing owed)\n\n"
+        "Without a running machine, or when its storage does not answer, the ledger is read from\n"
+        "the disk."
     )
+
+
+def _limit(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = "at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,19 +61,22 @@ def _read(directory: Path, limit: int) -> dict[str, Any]:
         value: dict[str, Any] = ask(directory, request)
     except ClientError as error:
         if error.exit_code != EXIT_NOT_RUNNING:
-            raise
+            print(f"from the disk, because: {error}", file=sys.stderr)
         return _from_disk(directory, limit)
     return value
 
 
 def _from_disk(directory: Path, limit: int) -> dict[str, Any]:
     from actors.storage import read_deposits
+    from actors.store import StoreUnusable
 
     try:
         deposits: dict[str, Any] = msgspec.to_builtins(read_deposits(directory, limit))
     except FileNotFoundError:
         msg = f"there is no ledger in {directory}: no machine has run there"
         raise ClientError(msg, EXIT_USAGE) from None
+    except StoreUnusable as error:
+        raise ClientError(str(error), EXIT_REFUSED) from None
     return deposits
 
 

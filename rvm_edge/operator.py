@@ -7,6 +7,7 @@ before anything is sent, so a typing error is answered here, with what exists.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,17 +15,22 @@ import msgspec
 
 from protocol import control as words
 from protocol.control import Answer, ControlAnswer, Refusal
+from protocol.errors import LocalProtocolError
 from protocol.message import Done, Message
 from protocol.system import InjectFault, Ping, Resume, Suspend
 from supervisors import ActorSystem, RequestFailed, Supervisor
 from supervisors.actor import Handler, commands_of
 from supervisors.faults import FATAL_IN_THREAD
-from supervisors.plan import State
+from supervisors.mailbox import Put
 from supervisors.results import NotFound, Ok, Started
-from supervisors.spec import ChildSpec, Host
+from supervisors.spec import ChildSpec, Host, SupervisorSpec
 from supervisors.status import snapshot, stacks
 
 FAULTS = ("raise", "exit", "hang", "gil", "segfault", "vanish", "memory", "flood")
+VERBS = ("kick", "resume", "start", "stop", "suspend")
+_OF_ACTORS = ("resume", "suspend")
+_ASK_S_MAX = 60.0
+_FLOOD_MAX = 1_000_000
 
 
 class Operator:
@@ -58,7 +64,20 @@ class Operator:
 
     def status(self) -> dict[str, Any]:
         """The whole tree with the facts of this run."""
-        return {**snapshot(self._system, self._root), **self._facts}
+        found = snapshot(self._system, self._root)
+        if found["state"] == "ok" and any(_is_missing(actor) for actor in found["actors"]):
+            found["state"] = "degraded"
+        return {**found, **self._facts}
+
+    def summary(self) -> str:
+        """The same in one line."""
+        found = self.status()
+        bad = [
+            f"{actor['path']} {actor['state']}"
+            for actor in found["actors"]
+            if actor["state"] not in _WELL or _is_missing(actor)
+        ]
+        return ": ".join([found["state"], ", ".join(bad)] if bad else [found["state"]])
 
     # -- finding --------------------------------------------------------------------------------
 
@@ -78,22 +97,33 @@ class Operator:
 
     def _send(self, request: words.SendCommand) -> ControlAnswer:
         children = self._children()
-        if request.address not in children and request.address != "/":
-            return self._unknown(request.address, children)
-        if request.command in ("kick", "stop", "start", "suspend", "resume") and not request.args:
+        found = children.get(request.address)
+        if found is None:
+            return self._not_found(request.address, children)
+        if request.command in VERBS:
+            if request.args:
+                return Refusal("invalid", f"{request.command} takes no arguments")
             verb: Any = request.command
             return self._supervise(words.Supervise(request.address, verb))
-        supervision = ("kick", "resume", "start", "stop", "suspend")
-        start = children[request.address][1].start if request.address in children else None
-        commands = commands_of(start) if isinstance(start, type) else {}
+        spec = found[1]
+        commands = {} if isinstance(spec.start, SupervisorSpec) else commands_of(spec.start)
         handler = commands.get(request.command) or _by_full_name(commands, request.command)
         if handler is None:
-            choices = _choices(request.command, (*commands, *supervision))
+            verbs = [verb for verb in VERBS if not (spec.is_supervisor and verb in _OF_ACTORS)]
+            choices = _choices(request.command, (*commands, *verbs))
             return Refusal(
                 "unknown_command",
                 f"{request.address} knows no command {request.command!r}. {choices}",
             )
         return self._deliver(request, handler)
+
+    def _not_found(self, address: str, children: Iterable[str]) -> Refusal:
+        if address == "/":
+            return Refusal(
+                "invalid",
+                "/ is the whole machine, and takes no commands; end it with rvm-edge stop",
+            )
+        return self._unknown(address, children)
 
     def _deliver(self, request: words.SendCommand, handler: Handler) -> ControlAnswer:
         known = [field.name for field in msgspec.structs.fields(handler.message)]
@@ -107,10 +137,11 @@ class Operator:
             message: Message = msgspec.convert(request.args, handler.message, strict=False)
         except msgspec.ValidationError as error:
             return Refusal("invalid", f"{handler.name}: {error}. Arguments: {describe(handler)}")
+        timeout_s = min(request.timeout_s, _ASK_S_MAX) if request.timeout_s > 0 else _ASK_S_MAX
         try:
-            value = self._system.request(
-                request.address, message, timeout_s=min(request.timeout_s, 60.0)
-            )
+            value = self._system.request(request.address, message, timeout_s=timeout_s)
+        except LocalProtocolError as error:
+            return Refusal("invalid", str(error))
         except RequestFailed as error:
             return Refusal(error.code, str(error))
         return Answer(value)
@@ -121,7 +152,7 @@ class Operator:
         children = self._children()
         found = children.get(request.address)
         if found is None:
-            return self._unknown(request.address, children)
+            return self._not_found(request.address, children)
         supervisor, spec = found
         if request.verb in ("suspend", "resume"):
             return self._hold(request, spec)
@@ -159,7 +190,7 @@ class Operator:
         children = self._children()
         found = children.get(request.address)
         if found is None:
-            return self._unknown(request.address, children)
+            return self._not_found(request.address, children)
         spec = found[1]
         if spec.is_supervisor:
             return Refusal(
@@ -177,21 +208,14 @@ class Operator:
         kind: Any = request.kind
         fault = InjectFault(kind, request.seconds, request.megabytes)
         put = self._system.tell(request.address, fault)
-        return Answer({"result": put.value})
+        if put is not Put.OK:
+            return Refusal("refused", f"{request.address} does not take it: {put.value}")
+        return Answer({"fault": request.kind, "address": request.address})
 
     def _flood(self, request: words.Misbehave) -> ControlAnswer:
-        counts: dict[str, int] = {}
-        for _ in range(min(request.count, 1_000_000)):
-            put = self._system.tell(request.address, Ping()).value
-            counts[put] = counts.get(put, 0) + 1
-        return Answer({"sent": request.count, **counts})
-
-    def is_up(self, path: str) -> bool:
-        """Whether an actor runs."""
-        parent, _, id_ = path.rpartition("/")
-        supervisor = self._system.supervisors.get(parent or "/")
-        row = supervisor.rows.get(id_) if supervisor is not None else None
-        return row is not None and row.state is State.RUNNING
+        sent = min(max(request.count, 0), _FLOOD_MAX)
+        puts = Counter(self._system.tell(request.address, Ping()).value for _ in range(sent))
+        return Answer({"fault": "flood", "address": request.address, "sent": sent, **puts})
 
 
 def describe(handler: Handler) -> str:
@@ -202,6 +226,14 @@ def describe(handler: Handler) -> str:
         default = "" if field.required else f" = {field.default!r}"
         parts.append(f"{field.name}: {kind}{default}")
     return ", ".join(parts) or "none"
+
+
+_WELL = ("running", "busy", "waiting")
+
+
+def _is_missing(actor: dict[str, Any]) -> bool:
+    """Whether something it cannot start without is missing; running and waiting is no trouble."""
+    return actor["state"] == "waiting" and actor["type"] == "worker" and "mailbox" not in actor
 
 
 def _by_full_name(commands: dict[str, Handler], name: str) -> Handler | None:

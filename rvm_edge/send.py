@@ -11,6 +11,8 @@ from protocol.control import SendCommand
 from rvm_edge.client import EXIT_USAGE, ClientError, ask
 from rvm_edge.data_dir import locate
 
+_PATIENCE_S_MAX = 60.0
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -18,12 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command_name", metavar="COMMAND", help="one of its commands")
     parser.add_argument("arguments", metavar="key=value", nargs="*", help="its arguments")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds to wait")
+    parser.add_argument(
+        "--timeout", type=_patience, default=5.0, metavar="S", help="seconds to wait (default: 5)"
+    )
     parser.add_argument("--data-dir", metavar="D", help="of the machine")
     parser.epilog = (
         "Every actor answers ping. Supervision verbs are commands too: kick (restart now), stop,\n"
         "start, suspend, resume. A wrong address, command or argument is answered with what\n"
-        "exists.\n\nexit status: 0 done, 1 refused, 2 wrong usage, 3 not running, 4 no answer"
+        "exists. A value is taken as text, number or true/false as its command wants it; one that\n"
+        'begins with { [ or " is JSON.\n\n'
+        "exit status: 0 done, 1 refused, 2 wrong usage, 3 not running, 4 no answer"
     )
 
 
@@ -45,14 +51,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pair(text: str) -> tuple[str, Any]:
+    """One argument. Plain text is converted by the daemon, which knows what the command wants."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         msg = f"{text!r} is not key=value"
         raise ValueError(msg)
+    if not value.startswith(("{", "[", '"')):
+        return key, value
     try:
         return key, json.loads(value)
-    except ValueError:
-        return key, value
+    except (ValueError, RecursionError) as error:
+        msg = f"{key}: {value[:60]} begins like JSON and is none: {error}"
+        raise ValueError(msg) from None
+
+
+def _patience(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= _PATIENCE_S_MAX:
+        msg = f"seconds, up to {_PATIENCE_S_MAX:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
 
 
 def _for_people(value: Any) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from protocol.control import Misbehave, SendCommand
 from rvm_edge.client import EXIT_USAGE, ClientError, ask
 from rvm_edge.data_dir import locate
 
-_FAULTS = {
+if TYPE_CHECKING:
+    from models.world.catalogue import Item
+
+FAULTS = {
     "raise": "raise an exception in a handler",
     "exit": "raise SystemExit in a handler",
     "hang": "hang in Python",
@@ -21,29 +24,37 @@ _FAULTS = {
     "memory": "eat memory",
     "flood": "have its mailbox flooded",
 }
+_SECONDS_MAX, _MEGABYTES_MAX, _COUNT_MAX = 86_400.0, 1 << 20, 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     insert = actions.add_parser("insert", help="put an item into the inlet")
-    insert.add_argument("item", metavar="ITEM", help="name or kind, as `sim items` lists them")
+    insert.add_argument(
+        "item", metavar="ITEM", help="a name or a kind, as `sim items` lists them; of a kind its "
+        "first is taken"
+    )  # fmt: skip
     items = actions.add_parser("items", help="list the items there are")
     fault = actions.add_parser(
         "fault",
         help="make a child misbehave",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"  {kind:<10}{what}" for kind, what in _FAULTS.items()),
+        epilog="\n".join(f"  {kind:<10}{what}" for kind, what in FAULTS.items()),
     )
     fault.add_argument("kind", metavar="KIND", help="see below")
     fault.add_argument("address", metavar="ADDRESS", help="of the child")
     fault.add_argument(
-        "--seconds", type=float, default=3600.0, metavar="S", help="how long to hang"
+        "--seconds", type=_up_to(_SECONDS_MAX), default=3600.0, metavar="S", help="how long to hang"
     )
-    fault.add_argument("--megabytes", type=int, default=1024, metavar="M", help="how much to eat")
     fault.add_argument(
-        "--count", type=int, default=100_000, metavar="N", help="messages of a flood"
-    )
+        "--megabytes", type=_whole(_MEGABYTES_MAX), default=1024, metavar="M",
+        help="how much to eat",
+    )  # fmt: skip
+    fault.add_argument(
+        "--count", type=_whole(_COUNT_MAX), default=100_000, metavar="N",
+        help="messages of a flood",
+    )  # fmt: skip
     for child in (insert, items, fault):
         child.add_argument("--json", action="store_true", help="print JSON")
         child.add_argument("--data-dir", metavar="D", help="of the machine")
@@ -51,32 +62,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    if args.action == "items":
-        return _items(args)
+    from models.world.catalogue import UnknownItem
+
+    actions = {"items": _items, "insert": _insert, "fault": _fault}
     try:
-        value = ask(locate(args.data_dir), _request(args))
+        return actions[args.action](args)
     except ClientError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except LookupError as error:
-        print(error.args[0], file=sys.stderr)
+    except UnknownItem as error:
+        print(error, file=sys.stderr)
         return EXIT_USAGE
-    shown = {key: item for key, item in value.items() if key != "type"}
-    print(json.dumps(shown) if args.json else "  ".join(f"{k}: {v}" for k, v in shown.items()))
+
+
+def _insert(args: argparse.Namespace) -> int:
+    from models.world.catalogue import load_catalogue
+
+    found = load_catalogue().find(args.item)
+    item = found[0]
+    picture = {"name": item.name, "picture": str(item.picture)}
+    try:
+        ask(locate(args.data_dir), SendCommand("/world", "insert", picture))
+    except ClientError as error:
+        if error.code == "unknown_address":
+            msg = "this machine is real: put the item in by hand (`sim` is for --profile simulated)"
+            raise ClientError(msg, error.exit_code) from None
+        raise
+    shown = {"item": item.name, "kinds": list(item.kinds), "picture": str(item.picture)}
+    print(json.dumps(shown) if args.json else _inserted(item, len(found)))
     return 0
 
 
-def _request(args: argparse.Namespace) -> SendCommand | Misbehave:
-    if args.action == "fault":
-        return Misbehave(args.address, args.kind, args.seconds, args.megabytes, args.count)
-    from models.world.catalogue import UnknownItem, load_catalogue
+def _inserted(item: Item, choice: int) -> str:
+    kinds = "+".join(item.kinds) or "nothing in it"
+    of_many = f", the first of {choice}" if choice > 1 else ""
+    right = {"accept": "taken", "reject": "given back", "empty": "found empty"}[item.expected]
+    return (
+        f"put in: {item.name} ({kinds}{of_many}). A machine that makes no mistake would say: "
+        f"{right}. What this one says: rvm-edge deposits"
+    )
 
-    try:
-        item = load_catalogue().find(args.item)[0]
-    except UnknownItem as error:
-        raise LookupError(str(error)) from None
-    picture = {"name": item.name, "picture": str(item.picture)}
-    return SendCommand("/world", "insert", picture)
+
+def _fault(args: argparse.Namespace) -> int:
+    request = Misbehave(args.address, args.kind, args.seconds, args.megabytes, args.count)
+    value: dict[str, Any] = ask(locate(args.data_dir), request, timeout_s=30.0)
+    print(json.dumps(value) if args.json else "  ".join(f"{k}: {v}" for k, v in value.items()))
+    return 0
 
 
 def _items(args: argparse.Namespace) -> int:
@@ -92,3 +123,25 @@ def _items(args: argparse.Namespace) -> int:
     for item in items:
         print(f"{item['name']:<12} {item['expected']:<8} {'+'.join(item['kinds']) or 'empty'}")
     return 0
+
+
+def _up_to(most: float) -> Any:
+    def number(text: str) -> float:
+        value = float(text)
+        if not 0 < value <= most:
+            msg = f"above 0 and up to {most:g}"
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return number
+
+
+def _whole(most: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if not 0 < value <= most:
+            msg = f"from 1 to {most}"
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return number

@@ -6,8 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rvm_edge.data_dir import DataDir, DataDirError, Held, locate
+from rvm_edge.data_dir import DataDir, Held, locate
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 EXIT_USAGE, EXIT_HELD = 2, 5
 
@@ -20,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="D", help="where the machine keeps everything")
     parser.add_argument("--config", metavar="F", help="settings file (TOML)")
     parser.epilog = (
-        "Stops in order on SIGTERM or Ctrl-C, motors first; a second signal hurries.\n"
+        "Stops in order on SIGTERM or Ctrl-C, motors first; a second one hurries.\n"
         "exit status: 0 stopped, 1 not started, 2 wrong settings, 5 already running there,\n"
         "70 gave up (a service manager should start it again)"
     )
@@ -29,29 +33,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the machine until it is stopped."""
     from config.errors import SettingsError
-    from config.load import load
 
     path = locate(args.data_dir)
     try:
-        config = Path(args.config) if args.config else None
-        settings = load(
-            profile=args.profile,
-            file=config,
-            environment=os.environ,
-            data_directory=path,
-            working_directory=Path.cwd(),
-        ).settings
+        settings, notes = _settings(args, path)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
     try:
-        data = DataDir(path)
+        data = DataDir(path, settings.machine.hardware_id)
     except Held as error:
         print(error, file=sys.stderr)
         return EXIT_HELD
-    except DataDirError as error:
-        print(error, file=sys.stderr)
-        return EXIT_USAGE
     from rvm_edge.daemon import Daemon
 
-    return Daemon(settings, data).run()
+    return Daemon(settings, data, notes).run()
+
+
+def _settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, tuple[str, ...]]:
+    from config.load import load
+
+    loaded = load(
+        profile=args.profile,
+        file=Path(args.config) if args.config else None,
+        environment=os.environ,
+        data_directory=directory,
+        working_directory=_working_directory(directory),
+    )
+    return loaded.settings, loaded.notes
+
+
+def _working_directory(otherwise: Path) -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # removed under our feet
+        return otherwise

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
 from protocol.control import GetStacks, GetStatus
-from rvm_edge.client import ClientError, ask
+from rvm_edge.client import EXIT_NOT_RUNNING, EXIT_UNREACHABLE, ClientError, ask
 from rvm_edge.data_dir import locate
 from rvm_edge.status_view import render
 from supervisors.clock import SystemClock
@@ -40,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         value = ask(locate(args.data_dir), GetStatus())
     except ClientError as error:
         print(error, file=sys.stderr)
-        return error.exit_code
+        # 1 and 2 say how the machine is, and that is not known.
+        return EXIT_NOT_RUNNING if error.exit_code == EXIT_NOT_RUNNING else EXIT_UNREACHABLE
     _print(value, args)
     return _EXIT[value["state"]]
 
@@ -49,17 +51,35 @@ def _print(value: dict[str, Any], args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(value, indent=None if args.watch else 2))
     else:
-        print(render(value, colour=sys.stdout.isatty()))
+        print(render(value, colour=_has_colour(), letters=_can_draw()))
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _has_colour() -> bool:
+    is_plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return _is_terminal() and not is_plain
+
+
+def _can_draw() -> bool:
+    """Whether the output knows the letters of a drawn tree."""
+    try:
+        "├─└│".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _watch(args: argparse.Namespace) -> int:
     clock = SystemClock()
     while True:
         value = ask(locate(args.data_dir), GetStatus())
-        if sys.stdout.isatty() and not args.json:
+        if _is_terminal() and not args.json:
             print(_CLEAR, end="")
         _print(value, args)
-        sys.stdout.flush()
+        print(end="", flush=True)
         clock.pause(_PERIOD_S)
 
 

@@ -27,18 +27,35 @@ class _Line(NamedTuple):
     state: str
 
 
-def render(status: dict[str, Any], *, colour: bool) -> str:
-    """The tree as text, a header line above it."""
+class _Drawing(NamedTuple):
+    """What the branches of a tree are drawn with."""
+
+    branch: str = "├─ "
+    last: str = "└─ "
+    past: str = "│  "
+
+
+_ASCII = _Drawing("|- ", "`- ", "|  ")
+
+
+def render(status: dict[str, Any], *, colour: bool, letters: bool = True) -> str:
+    """The tree as text, a header line above it.
+
+    Args:
+        letters: whether the reader's terminal has more than ASCII.
+    """
     actors = status["actors"]
     lines = [_Line(_HEAD, "")]
-    _add(lines, actors, "/", "", "")
+    _add(lines, actors, "/", ("", ""), _Drawing() if letters else _ASCII)
     widths = [max(len(line.cells[i]) for line in lines) for i in range(len(_HEAD))]
     rows = [_row(line, widths, colour=colour) for line in lines]
     return "\n".join([*_header(status, colour=colour), "", *rows])
 
 
 def _header(status: dict[str, Any], *, colour: bool) -> list[str]:
-    state = _paint(status["state"].upper(), status["state"], colour=colour)
+    phase = status.get("phase", "running")
+    word = status["state"].upper() + (f" ({phase})" if phase != "running" else "")
+    state = _paint(word, status["state"], colour=colour)
     watchdog = "ok" if status["watchdog"]["healthy"] else "an actor overruns its deadline"
     first = (
         f"rvm-edge {status.get('version', '')}",
@@ -57,15 +74,25 @@ def _header(status: dict[str, Any], *, colour: bool) -> list[str]:
     return ["  ".join(first), "  ".join(second)]
 
 
-def _add(lines: list[_Line], actors: list[dict[str, Any]], path: str, lead: str, stem: str) -> None:
-    """A node, then its children, depth first."""
+def _add(
+    lines: list[_Line],
+    actors: list[dict[str, Any]],
+    path: str,
+    stems: tuple[str, str],
+    drawing: _Drawing,
+) -> None:
+    """A node, then its children, depth first.
+
+    Args:
+        stems: what stands before the node's own name, and before its children's.
+    """
     node = next(actor for actor in actors if actor["path"] == path)
-    lines.append(_Line(_cells(node, lead), node["state"]))
+    lines.append(_Line(_cells(node, stems[0]), node["state"]))
     children = [actor["path"] for actor in actors if _parent(actor["path"]) == path]
-    for number, child in enumerate(children):
-        is_last = number == len(children) - 1
-        branch, rest = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
-        _add(lines, actors, child, stem + branch, stem + rest)
+    for child in children:
+        is_last = child == children[-1]
+        branch, rest = (drawing.last, "   ") if is_last else (drawing.branch, drawing.past)
+        _add(lines, actors, child, (stems[1] + branch, stems[1] + rest), drawing)
 
 
 def _parent(path: str) -> str:

@@ -16,6 +16,7 @@ _PATIENCE_S = 15.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--data-dir", metavar="D", help="of the machine to stop")
+    parser.epilog = "exit status: 0 stopped, 3 not running, 4 no answer, or not stopped in time"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     until = clock.monotonic() + _PATIENCE_S
     while (pid := holder(directory)) is not None:
         if clock.monotonic() > until:
-            print(f"pid {pid} has not stopped within {_PATIENCE_S:g} s", file=sys.stderr)
+            msg = f"pid {pid} has not stopped within {_PATIENCE_S:g} s; hurry it with: kill {pid}"
+            print(msg, file=sys.stderr)
             return EXIT_UNREACHABLE
         clock.pause(0.02)
     print("stopped")

@@ -21,7 +21,7 @@ from protocol.message import Delivery, Done, Failed, Message, name_of
 from supervisors.clock import Clock
 from supervisors.exits import ExitReason, Killed, Normal, Shutdown
 from supervisors.mailbox import Put
-from supervisors.pending import AsyncWaiter, BlockingWaiter, Waiter
+from supervisors.pending import AsyncWaiter, Waiter
 from supervisors.vitals import Vitals
 
 REQUEST_TIMEOUT_S = 3.0
@@ -53,14 +53,14 @@ class Router(Protocol):
     def route(self, envelope: Envelope) -> Put:
         """Send it on its way."""
 
-    def expect(self, ref: int, waiter: Waiter, destination: str) -> None:
+    def ask(self, envelope: Envelope, timeout_s: float) -> Envelope | None:
+        """Send a request and block the calling thread for the reply; None when time runs out."""
+
+    def expect(self, ref: int, waiter: Waiter) -> None:
         """A waiter wants the reply to request ``ref``."""
 
     def forget(self, ref: int) -> None:
         """It no longer does."""
-
-    def wait(self, waiter: BlockingWaiter, timeout_s: float, destination: str) -> Envelope | None:
-        """Block the calling thread until the waiter has its reply."""
 
     def watch(self, watcher: str, path: str) -> None:
         """Tell ``watcher`` when the actor at ``path`` ends."""
@@ -74,7 +74,16 @@ class Router(Protocol):
     def log(self, path: str, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """Write a line to the log."""
 
+    def announce(self, topic: str) -> None:
+        """Something came back: retry the children that wait for it."""
 
+
+# Bound once: looking a member up in its enumeration costs as much as a call.
+_CAST = Kind.CAST
+_REQUEST = Kind.REQUEST
+_REPLY = Kind.REPLY
+_ERROR = Kind.ERROR
+_SYSTEM = int(Delivery.SYSTEM)
 _KINDS: dict[type[Message], tuple[str, int]] = {}
 
 
@@ -145,27 +154,17 @@ class Context:
         Raises:
             LocalProtocolError: the message cannot be encoded.
         """
-        return self._send(Kind.CAST, address, message, ttl_s)
-
-    def _send(self, kind: Kind, address: str, message: Message, ttl_s: float, ref: int = 0) -> Put:
         if self.is_fenced:
             return Put.NO_ACTOR
+        return self._route(self._envelope(_CAST, address, message, ttl_s))
+
+    def _envelope(self, kind: Kind, address: str, message: Message, ttl_s: float) -> Envelope:
         name, delivery = _KINDS.get(type(message)) or kind_of(type(message))
-        id_ = ref or next(self._ids)
-        return self._route(
-            Envelope(
-                id_,
-                kind,
-                name,
-                self.path,
-                address,
-                encode(message),
-                delivery,
-                self._now_ns(),
-                self.trace or id_,
-                0,
-                ttl_s,
-            )
+        id_ = next(self._ids)
+        body, now_ns = encode(message), self._now_ns()
+        trace = self.trace or id_
+        return Envelope(
+            id_, kind, name, self.path, address, body, delivery, now_ns, trace, 0, ttl_s
         )
 
     def request(
@@ -188,22 +187,17 @@ class Context:
             RequestFailed: no such actor, it crashed, refused, was full, or time ran out.
             LocalProtocolError: the message cannot be encoded, or the address is one's own.
         """
-        waiter = BlockingWaiter()
-        ref = self._ask(address, message, timeout_s, waiter)
-        try:
-            answer = self._router.wait(waiter, timeout_s, address)
-        finally:
-            self._router.forget(ref)
+        question = self._question(address, message, timeout_s)
+        answer = self._router.ask(question, timeout_s)
         return read_reply(answer, reply, address, timeout_s)
 
-    def _ask(self, address: str, message: Message, timeout_s: float, waiter: Waiter) -> int:
+    def _question(self, address: str, message: Message, timeout_s: float) -> Envelope:
         if address == self.path:
             msg = f"{self.path} cannot ask itself: it would wait for its own handler"
             raise LocalProtocolError(msg)
-        ref = next(self._ids)
-        self._router.expect(ref, waiter, address)
-        self._send(Kind.REQUEST, address, message, timeout_s, ref)
-        return ref
+        if self.is_fenced:
+            raise RequestFailed("fenced", f"this incarnation of {self.path} was given up")
+        return self._envelope(_REQUEST, address, message, timeout_s)
 
     # -- answering ------------------------------------------------------------------------------
 
@@ -221,7 +215,7 @@ class Context:
 
     def reply(self, request: Envelope, message: Message) -> None:
         """Answer a request; nothing happens for a cast."""
-        if request.kind is not Kind.REQUEST or self.is_fenced:
+        if request.kind is not _REQUEST or self.is_fenced:
             return
         answer_to(self._router, request, message, self.path)
 
@@ -307,6 +301,13 @@ class Context:
         """Write a line to the log; what an operator should find later goes to `emit`."""
         self._router.log(self.path, level, event, fields)
 
+    def announce(self, topic: str) -> None:
+        """Something came back (``"network"``, ``"device"``, ``"config"``).
+
+        Quarantined and waiting children whose spec lists the topic are tried again at once.
+        """
+        self._router.announce(topic)
+
     def fence(self) -> None:
         """This incarnation is given up: whatever it still says is dropped, and it shall end."""
         self.is_fenced = True
@@ -342,11 +343,13 @@ class AsyncContext(Context):
     ) -> Any:
         """As `Context.request`, without blocking the event loop."""
         waiter = AsyncWaiter()
-        ref = self._ask(address, message, timeout_s, waiter)
+        question = self._question(address, message, timeout_s)
+        self._router.expect(question.id, waiter)
         try:
+            self._route(question)
             answer = await waiter.wait(timeout_s)
         finally:
-            self._router.forget(ref)
+            self._router.forget(question.id)
         return read_reply(answer, reply, address, timeout_s)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -359,16 +362,16 @@ class AsyncContext(Context):
 
 def answer_to(router: Router, request: Envelope, message: Message, source: str) -> None:
     """Send the answer to a request."""
-    kind = Kind.ERROR if isinstance(message, Failed) else Kind.REPLY
+    name, _ = _KINDS.get(type(message)) or kind_of(type(message))
     router.route(
         Envelope(
             next(router.ids),
-            kind,
-            name_of(message),
+            _ERROR if isinstance(message, Failed) else _REPLY,
+            name,
             source,
             request.source,
             encode(message),
-            Delivery.SYSTEM,
+            _SYSTEM,
             router.clock.monotonic_ns(),
             request.trace,
             request.id,
@@ -386,7 +389,7 @@ def read_reply(
     """
     if answer is None:
         raise RequestFailed("timeout", f"{address} did not answer within {timeout_s:g} s")
-    if answer.kind is Kind.ERROR:
+    if answer.kind is _ERROR:
         failure = _decoder(Failed)(answer.body)
         raise RequestFailed(failure.code, failure.detail)
     return _decoder(wanted)(answer.body)

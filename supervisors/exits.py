@@ -13,6 +13,7 @@ Unsafe         its fail_safe did not succeed after any of the above
 
 from __future__ import annotations
 
+import linecache
 import signal
 import traceback
 import zlib
@@ -20,7 +21,8 @@ import zlib
 import msgspec
 
 _STACK_CHARS = 6000
-"""Longest stack kept in a reason: enough for 40 frames, small enough for every status page."""
+_STACK_FRAMES = 40
+"""Longest stack kept in a reason: small enough for every status page."""
 
 
 class _Reason(msgspec.Struct, frozen=True, tag=True):
@@ -66,8 +68,7 @@ class Crash(_Reason, frozen=True):
     @classmethod
     def of(cls, error: BaseException) -> Crash:
         """Describe an exception with its stack."""
-        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        return cls(type(error).__qualname__, str(error)[:500], stack[-_STACK_CHARS:])
+        return cls(type(error).__qualname__, str(error)[:500], _stack(error)[-_STACK_CHARS:])
 
     @property
     def fingerprint(self) -> str:
@@ -145,6 +146,22 @@ class Unsafe(_Reason, frozen=True):
 
 ExitReason = Normal | Shutdown | Crash | Exit | Signal | Killed | Hung | ProtocolError | Unsafe
 """Every way an actor can end."""
+
+
+def _stack(error: BaseException) -> str:
+    """The traceback as text.
+
+    The restart waits for it, and the standard library takes longer to underline the guilty columns
+    than the restart takes. So it is asked only about exceptions with a history.
+    """
+    if error.__cause__ or error.__context__ or hasattr(error, "exceptions"):
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    lines = ["Traceback (most recent call last):\n"]
+    for frame, number in list(traceback.walk_tb(error.__traceback__))[-_STACK_FRAMES:]:
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        source = linecache.getline(file, number, frame.f_globals).strip()
+        lines.append(f'  File "{file}", line {number}, in {name}\n    {source}\n')
+    return "".join(lines + traceback.format_exception_only(type(error), error))
 
 
 def from_wait_status(status: int, last_words: str = "") -> ExitReason:

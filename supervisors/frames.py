@@ -6,11 +6,11 @@ The first byte of a packet between core and host says which it is.
     core ── Init ─────────────────▶ host     who it is and what it gets
     core ◀─ Ready | NotStarted ─── host
     core ◀═ envelopes ═══════════▶ host
-    core ◀─ Credit, Watch, Unwatch, Emit, Log ─ host
+    core ◀─ Credit, Watch, Unwatch, Announce, Emit, Log ─ host
     core ◀─ Bye ───────────────── host     the last word; an end without it is a crash
 
-    core ── Spawn | Run | Signal ─▶ zygote
-    core ◀─ Booted | Spawned | Reaped ─ zygote
+    core ── Spawn | Run | Signal | Beat ─▶ zygote
+    core ◀─ Booted | Spawned | Reaped | Beat ─ zygote
 """
 
 from __future__ import annotations
@@ -78,6 +78,12 @@ class Unwatch(_Frame):
     path: str
 
 
+class Announce(_Frame):
+    """Host: something came back."""
+
+    topic: str
+
+
 class Emit(_Frame):
     """Host: an event for the record."""
 
@@ -123,6 +129,10 @@ class Signal(_Frame):
     number: int
 
 
+class Beat(_Frame):
+    """Core: are you there? Zygote: yes."""
+
+
 class Booted(_Frame):
     """Zygote: warm, and with how many threads."""
 
@@ -145,9 +155,9 @@ class Reaped(_Frame):
     status: int
 
 
-FromHost = Ready | NotStarted | Credit | Watch | Unwatch | Emit | Log | Bye
-ToZygote = Spawn | Run | Signal
-FromZygote = Booted | Spawned | Reaped
+FromHost = Ready | NotStarted | Credit | Watch | Unwatch | Announce | Emit | Log | Bye
+ToZygote = Spawn | Run | Signal | Beat
+FromZygote = Booted | Spawned | Reaped | Beat
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _from_host = msgspec.msgpack.Decoder(FromHost)

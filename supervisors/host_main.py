@@ -35,8 +35,10 @@ from supervisors.mailbox import Put
 from supervisors.page import PageWriter
 from supervisors.pending import BlockingWaiter, Waiter
 
-CREDIT_EVERY = 16
-"""Messages disposed of between two credit frames; a quarter of the window."""
+CREDIT_EVERY = 32
+"""Messages disposed of between two credit frames; half of the window."""
+_OK = Put.OK
+_FAST = int(Delivery.SAFETY)
 _PR_SET_NAME = 15
 
 
@@ -62,6 +64,7 @@ class HostRouter:
         self._disposed = 0
         self._credited = 0
         self._has_taken = False
+        self._beat_s = beat_s
         self._timeout_s = -1.0
         self._set_timeout(beat_s)
 
@@ -133,11 +136,11 @@ class HostRouter:
         if not length:
             raise Gone
         envelope = decode_envelope(self._view[1:length])
-        if envelope.kind is Kind.REPLY or envelope.kind is Kind.ERROR:
+        if envelope.ref:
             waiter = self._pending.pop(envelope.ref, None)
             if waiter is not None:
                 waiter.resolve(envelope)
-        elif envelope.delivery <= Delivery.SAFETY:
+        elif envelope.delivery <= _FAST:
             self._fast.append(envelope)
         else:
             self._lane.append(envelope)
@@ -157,7 +160,7 @@ class HostRouter:
                 self._fail(envelope, "invalid", f"{len(packet)} bytes are too many for a message")
             return Put.FULL
         self._link.send(packet)
-        return Put.OK
+        return _OK
 
     def _fail(self, envelope: Envelope, code: str, detail: str) -> None:
         waiter = self._pending.pop(envelope.id, None)
@@ -165,26 +168,30 @@ class HostRouter:
             failed = msgspec.msgpack.encode(Failed(code, detail))
             waiter.resolve(Envelope(0, Kind.ERROR, "failed", "", self._path, failed, 0, 0))
 
-    def expect(self, ref: int, waiter: Waiter, destination: str) -> None:
+    def ask(self, envelope: Envelope, timeout_s: float) -> Envelope | None:
+        """See `Router.ask`; this thread reads the socket meanwhile."""
+        waiter = BlockingWaiter()
+        self._pending[envelope.id] = waiter
+        try:
+            self.route(envelope)
+            until = self.clock.monotonic() + timeout_s
+            while waiter.reply is None:
+                left_s = until - self.clock.monotonic()
+                if left_s <= 0:
+                    return None
+                self._set_timeout(min(left_s, self._beat_s))
+                self._receive(0)
+            return waiter.reply
+        finally:
+            self._pending.pop(envelope.id, None)
+
+    def expect(self, ref: int, waiter: Waiter) -> None:
         """See `Router.expect`."""
-        del destination
         self._pending[ref] = waiter
 
     def forget(self, ref: int) -> None:
         """See `Router.forget`."""
         self._pending.pop(ref, None)
-
-    def wait(self, waiter: BlockingWaiter, timeout_s: float, destination: str) -> Envelope | None:
-        """See `Router.wait`; this thread reads the socket meanwhile."""
-        del destination
-        until = self.clock.monotonic() + timeout_s
-        while waiter.reply is None:
-            left_s = until - self.clock.monotonic()
-            if left_s <= 0:
-                return None
-            self._set_timeout(left_s)
-            self._receive(0)
-        return waiter.reply
 
     def watch(self, watcher: str, path: str) -> None:
         """See `Router.watch`."""
@@ -200,6 +207,10 @@ class HostRouter:
         """See `Router.emit`."""
         del path
         self.say(frames.Emit(event, dict(fields)))
+
+    def announce(self, topic: str) -> None:
+        """See `Router.announce`."""
+        self.say(frames.Announce(topic))
 
     def log(self, path: str, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """See `Router.log`."""

@@ -12,18 +12,21 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from protocol.envelope import Envelope, decode_envelope, encode_envelope
 from protocol.errors import RemoteProtocolError
 from supervisors import frames
 from supervisors.pending import BlockingWaiter
+from supervisors.reactor import READS, ROOM, Reactor
 
-if TYPE_CHECKING:
-    from supervisors.reactor import Reactor
-
+_ENVELOPE = frames.ENVELOPE[0]
+_CONTROL = frames.CONTROL[0]
 _SLICE_S = 0.1
 """A reader looks up that often, should the answer have come by another way."""
+_BURST = 64
+"""Packets taken from one host before the others get their turn."""
+_LEFT_BEHIND = 4096
+"""Packets read from a dead host: more than its socket holds, fewer than a grandchild can send."""
 
 
 class LinkClosed(Exception):
@@ -58,6 +61,8 @@ class Link:
         self._view = memoryview(self._buffer)
         self._reading = threading.Lock()
         self._is_ended = False
+        self._is_dying = False
+        self._wants_room = False
         slice_value = struct.pack("ll", 0, int(_SLICE_S * 1e6))
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, slice_value)
         reactor.add(self._fd, self._on_ready)
@@ -78,7 +83,8 @@ class Link:
         try:
             self._socket.send(packet, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            self._reactor.resume(self._fd, writable=True)
+            self._wants_room = True
+            self._reactor.look(self._fd, READS | ROOM)
             return False
         except OSError as error:
             raise LinkClosed from error
@@ -86,37 +92,48 @@ class Link:
 
     # -- receiving ------------------------------------------------------------------------------
 
-    def read_for(self, waiter: BlockingWaiter, timeout_s: float, now: Callable[[], float]) -> None:
-        """Read the socket in this thread until the waiter has its answer or time is up."""
-        if not self._reading.acquire(blocking=False):
-            waiter.wait(timeout_s)  # somebody else is reading, and will pass it on
-            return
-        until = now() + timeout_s
-        try:
-            self._reactor.pause(self._fd)
-            while waiter.reply is None and now() < until and not self._is_ended:
-                if self._receive(0) < 0:
-                    break
-        finally:
-            self._reading.release()
-            self._reactor.resume(self._fd)
-        if waiter.reply is None and now() < until:
-            waiter.wait(until - now())
+    def claim(self) -> bool:
+        """Have this thread read the socket instead of the reactor; False if another one does."""
+        if self._is_dying or not self._reading.acquire(blocking=False):
+            return False
+        self._look(0)
+        return True
+
+    def read_for(self, waiter: BlockingWaiter, until: float, now: Callable[[], float]) -> None:
+        """Read, having claimed it, until the waiter has its answer or time is up."""
+        while waiter.reply is None and not self._is_dying and self._receive(0) >= 0:
+            if waiter.reply is None and now() >= until:
+                return
+
+    def release(self) -> None:
+        """Give it back to the reactor; first, or another thread might have claimed it meanwhile."""
+        if not self._is_ended:
+            self._look(READS)
+        self._reading.release()
+
+    def _look(self, events: int) -> None:
+        """Tell the reactor what to look for."""
+        self._reactor.look(self._fd, events)
+        if self._wants_room:  # asked after, not before: a sender may just have found it full
+            self._reactor.look(self._fd, events | ROOM)
 
     def _on_ready(self, events: int) -> None:
         """The reactor's callback."""
+        if events & ROOM:
+            self._wants_room = False
+            self._reactor.look(self._fd, READS)
+            self.on_writable()
         if not self._reading.acquire(blocking=False):
             return
+        got = 1
         try:
-            while (got := self._receive(socket.MSG_DONTWAIT)) > 0:
-                pass
+            for _ in range(_BURST):
+                if (got := self._receive(socket.MSG_DONTWAIT)) <= 0:
+                    break
         finally:
             self._reading.release()
         if got < 0:
             self._end("")
-        elif events & select.EPOLLOUT:
-            self._reactor.resume(self._fd)
-            self.on_writable()
 
     def on_writable(self) -> None:
         """Replaced by the owner: there may be room again."""
@@ -129,43 +146,57 @@ class Link:
             return 0
         except OSError:
             return -1
-        if not length:
-            return -1
         try:
-            self._take(self._view[:length])
+            if not length:
+                return self._at_nothing()
+            self._take(self._buffer[0], self._view[1:length])
         except RemoteProtocolError as error:
             self._end(str(error))
             return -1
+        except Exception as error:  # well formed, and yet nothing the core can live with
+            self._end(f"{type(error).__name__}: {error}")
+            return -1
         return 1
 
-    def _take(self, packet: memoryview) -> None:
-        if len(packet) > frames.RECV_BYTES:
+    def _at_nothing(self) -> int:
+        """No bytes are the end, unless the host is still there: then they are an empty packet."""
+        poller = select.poll()
+        poller.register(self._fd, select.POLLRDHUP)
+        if poller.poll(0):
+            return -1
+        msg = "empty packet"
+        raise RemoteProtocolError(msg)
+
+    def _take(self, kind: int, content: memoryview) -> None:
+        if len(content) >= frames.RECV_BYTES:
             msg = f"packet longer than {frames.RECV_BYTES} bytes"
             raise RemoteProtocolError(msg)
-        kind = packet[0]
-        if kind == frames.ENVELOPE[0]:
-            self._on_envelope(decode_envelope(packet[1:]))
-        elif kind == frames.CONTROL[0]:
-            self._on_control(frames.read_from_host(packet[1:]))
+        if kind == _ENVELOPE:
+            self._on_envelope(decode_envelope(content))
+        elif kind == _CONTROL:
+            self._on_control(frames.read_from_host(content))
         else:
             msg = f"packet of unknown kind {kind}"
             raise RemoteProtocolError(msg)
 
     def _end(self, wrong: str) -> None:
         if not self._is_ended:
-            self._is_ended = True
+            self._is_ended = self._is_dying = True
             self._reactor.remove(self._fd)
             self._on_end(wrong)
 
     def drain(self) -> None:
         """Read what a dead host has left: its last frame is the best reason."""
+        self._is_dying = True  # who reads for an answer leaves, and none comes after
         with self._reading:
-            while not self._is_ended and self._receive(socket.MSG_DONTWAIT) > 0:
-                pass
+            for _ in range(_LEFT_BEHIND):
+                if self._is_ended or self._receive(socket.MSG_DONTWAIT) <= 0:
+                    return
 
     def close(self) -> None:
-        """Close the socket; nobody may be reading."""
-        self._reactor.remove(self._fd)
+        """Close the socket."""
+        self._is_dying = True
         with self._reading:
+            self._reactor.remove(self._fd)
             self._is_ended = True
             self._socket.close()

@@ -23,6 +23,7 @@ from supervisors.context import DONE, AsyncContext, Context
 from supervisors.exits import Crash, ExitReason, Shutdown
 from supervisors.faults import inject
 
+_REQUEST = Kind.REQUEST  # bound once: looking it up costs as much as a call
 _STOP = name_of(StopActor)
 _SUSPEND = name_of(Suspend)
 _RESUME = name_of(Resume)
@@ -117,10 +118,11 @@ class ActorLoop:
         return actor
 
     def _receive(self) -> ExitReason:
-        ctx, get = self._ctx, self._inbox.get
+        ctx, get, beat_s = self._ctx, self._inbox.get, self._host.beat_s
         try:
             while ctx.stopping is None:
-                envelope = get(self._patience_s(), only_fast=self._suspended)
+                patience_s = self._patience_s() if ctx._timers else beat_s
+                envelope = get(patience_s, only_fast=self._suspended)
                 if envelope is None:
                     self._vitals.beat()
                 else:
@@ -152,7 +154,7 @@ class ActorLoop:
         vitals.begin((envelope.id, envelope.name, began_ns, began_ns + deadline_ns))
         ctx.handling(envelope)
         result = method(message)
-        if envelope.kind is Kind.REQUEST and result is not LATER:
+        if envelope.kind is _REQUEST and result is not LATER:
             ctx.reply(envelope, DONE if result is None else result)
         ctx.handling(None)
         self.in_flight = None
@@ -289,7 +291,7 @@ class AsyncActorLoop(ActorLoop):
         self._vitals.begin((envelope.id, envelope.name, began_ns, began_ns + deadline_ns))
         self._ctx.handling(envelope)
         result = await _settle(method(message))
-        if envelope.kind is Kind.REQUEST and result is not LATER:
+        if envelope.kind is _REQUEST and result is not LATER:
             self._ctx.reply(envelope, DONE if result is None else result)
         self._ctx.handling(None)
         self.in_flight = None

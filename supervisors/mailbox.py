@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from protocol.envelope import Envelope, Kind
 from protocol.message import Delivery
 
-# Plain numbers: comparing them costs a third of comparing members of an enumeration.
+# Bound once, as plain numbers: looking a member up in its enumeration costs as much as a call.
 _FAST = int(Delivery.SAFETY)
 _MONEY = int(Delivery.MONEY)
 _EVENT = int(Delivery.EVENT)
@@ -36,6 +36,10 @@ class Put(enum.Enum):
     NO_ACTOR = "no_actor"
     RESTARTING = "restarting"
     EXPIRED = "expired"
+    TOO_LARGE = "too_large"
+
+
+_OK = Put.OK
 
 
 class Mailbox:
@@ -46,6 +50,8 @@ class Mailbox:
         dropped: messages refused or pushed out.
         high_water: the deepest the ordinary lane has been.
     """
+
+    link = None
 
     def __init__(self, capacity: int, on_dropped: Callable[[Envelope], None] | None = None) -> None:
         """Args: on_dropped: told of each message that was pushed out by another."""
@@ -81,7 +87,7 @@ class Mailbox:
             return Put.NO_ACTOR
         if self._parked:
             self._rouse()
-        return Put.OK
+        return _OK
 
     def _put_by_policy(self, envelope: Envelope) -> bool:
         """Telemetry, and anything when the lane is full."""
@@ -230,6 +236,13 @@ class Mailbox:
             rest += [self._latest_of(envelope) for envelope in _drained(self._lane)]
         self.poke()
         return rest
+
+    def put_back(self, envelope: Envelope) -> None:
+        """Undo the last `get`; for a consumer that could not pass the message on."""
+        if envelope.delivery <= _FAST:
+            self._fast.appendleft(envelope)
+        else:
+            self.push_front([envelope])
 
     def push_front(self, envelopes: list[Envelope]) -> None:
         """Put inherited messages before everything else."""

@@ -40,6 +40,7 @@ IGNORED = Outcome("ignore")
 MISSING = Outcome("missing")
 HANG = Outcome("hang")
 
+SHUTDOWN = Shutdown()
 BOOM = Crash("Boom", "in a test")
 
 
@@ -176,7 +177,7 @@ class Manual:
         self._pending.append(p.Ready(id_, self.alive[id_]))
         return self.settle()
 
-    def stop(self, reason: ExitReason = Shutdown()) -> Manual:
+    def stop(self, reason: ExitReason = SHUTDOWN) -> Manual:
         """Stop the supervisor and settle."""
         self.feed(p.Stop(reason))
         return self.settle()

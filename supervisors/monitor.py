@@ -75,7 +75,7 @@ class Monitor:
         """One look at everybody."""
         now_ns = self._system.clock.monotonic_ns()
         is_healthy = True
-        for key, watched in list(self._watched.items()):
+        for key, watched in self._watched.copy().items():  # others add and remove meanwhile
             why = watched.overdue(now_ns)
             if not why:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,14 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from supervisors.reactor import Reactor
 
-_KEPT_LINES = 60
+_KEPT_LINES = 200
 _MAX_LINE = 2000
+_BURST = 16
+"""Reads at one go: somebody who prints without end must not keep the reactor for himself."""
 _LINES_PER_S = 50
 """A crash loop or a chatty library must not fill the disk."""
 
 
 class Output:
-    """Reads one pipe."""
+    """Reads one pipe.
+
+    Attributes:
+        total: lines so far, the forgotten ones included.
+    """
 
     def __init__(
         self, reactor: Reactor, log: Callable[[str], None], now: Callable[[], float]
@@ -33,15 +40,18 @@ class Output:
         self._second = 0.0
         self._count = 0
         self._is_open = True
+        self._lock = threading.Lock()
+        self.total = 0
         reactor.add(self._read_fd, self._on_ready)
 
     def _on_ready(self, _events: int) -> None:
-        if not self._read():
-            self._reactor.remove(self._read_fd)
+        with self._lock:
+            if self._is_open and not self._read():
+                self._reactor.remove(self._read_fd)
 
     def _read(self) -> bool:
         """Take what is there; False at the end of the file."""
-        while True:
+        for _ in range(_BURST):
             try:
                 data = os.read(self._read_fd, 65536)
             except BlockingIOError:
@@ -54,9 +64,11 @@ class Output:
             self._partial = self._partial[-_MAX_LINE:]
             for line in lines:
                 self._take(line[:_MAX_LINE].decode(errors="replace"))
+        return True
 
     def _take(self, line: str) -> None:
         self._last.append(line)
+        self.total += 1
         now = self._now()
         if now - self._second >= 1.0:
             if self._count > _LINES_PER_S:
@@ -66,19 +78,21 @@ class Output:
         if self._count <= _LINES_PER_S:
             self._log(line)
 
-    @property
-    def lines(self) -> int:
-        """Lines kept, to notice that more have come."""
-        return len(self._last)
-
     def last_words(self, since: int = 0) -> str:
-        """The last lines it printed."""
-        return "\n".join(list(self._last)[since:])
+        """The last lines it printed; with ``since``, those after so many in `total`."""
+        with self._lock:
+            lines = list(self._last)
+            skipped = max(0, since - (self.total - len(lines)))
+        return "\n".join(lines[skipped:])
 
     def close(self) -> None:
         """Read the rest and close."""
-        if self._is_open:
+        with self._lock:
+            if not self._is_open:
+                return
             self._is_open = False
             self._reactor.remove(self._read_fd)
             self._read()
             os.close(self._read_fd)
+            if self._partial:
+                self._take(self._partial[:_MAX_LINE].decode(errors="replace"))

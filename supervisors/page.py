@@ -17,7 +17,7 @@ from supervisors.vitals import Current, Stats, Vitals
 
 PAGE_BYTES = 16 * 1024
 _CURRENT = struct.Struct("<QQQ40s")  # since_ns, deadline_ns, id, name; the id is written last
-_COUNTS = struct.Struct("<QQ")  # disposed, beat_ns
+_COUNTS = struct.Struct("<QQQ")  # disposed: ordinary, fast; beat_ns
 _STATS = struct.Struct("<II")  # sequence (odd while written), length
 _AT_COUNTS = 0
 _AT_CURRENT = 64
@@ -25,6 +25,7 @@ _AT_ID = _AT_CURRENT + 16
 _AT_STATS = 192
 _STATS_ROOM = PAGE_BYTES - _AT_STATS - _STATS.size
 _FLUSH_NS = 500_000_000
+_U64 = 0xFFFFFFFFFFFFFFFF
 
 
 class _Shown(msgspec.Struct, array_like=True):
@@ -42,7 +43,7 @@ class PageWriter(Vitals):
         super().__init__()
         self._page = mmap.mmap(page_fd, PAGE_BYTES)
         self._clock = clock
-        self._disposed = 0
+        self._disposed = (0, 0)
         self._flushed_ns = 0
         self._sequence = 0
         self.beat()
@@ -51,7 +52,14 @@ class PageWriter(Vitals):
         """See `Vitals.begin`."""
         self.current = current
         id_, name, since_ns, deadline_ns = current
-        _CURRENT.pack_into(self._page, _AT_CURRENT, since_ns, deadline_ns, id_, name.encode()[:40])
+        _CURRENT.pack_into(
+            self._page,
+            _AT_CURRENT,
+            since_ns,
+            deadline_ns & _U64,
+            id_ & _U64,  # a misled sender may have made it negative; that is not our death
+            name.encode()[:40],
+        )
 
     def end(self, sent_ns: int, began_ns: int, now_ns: int) -> None:
         """See `Vitals.end`."""
@@ -66,15 +74,15 @@ class PageWriter(Vitals):
         if self.current is not None:
             self.begin(self.current)
 
-    def dispose(self, disposed: int) -> None:
-        """So many messages are done with; the loop goes round."""
-        self._disposed = disposed
-        _COUNTS.pack_into(self._page, _AT_COUNTS, disposed, self._clock.monotonic_ns())
+    def dispose(self, ordinary: int, fast: int) -> None:
+        """So many messages of each lane are done with; the loop goes round."""
+        self._disposed = (ordinary, fast)
+        _COUNTS.pack_into(self._page, _AT_COUNTS, ordinary, fast, self._clock.monotonic_ns())
 
     def beat(self) -> None:
         """The loop goes round."""
         now_ns = self._clock.monotonic_ns()
-        _COUNTS.pack_into(self._page, _AT_COUNTS, self._disposed, now_ns)
+        _COUNTS.pack_into(self._page, _AT_COUNTS, *self._disposed, now_ns)
         if now_ns - self._flushed_ns > _FLUSH_NS and self.handled:
             self.flush()
 
@@ -101,13 +109,18 @@ class PageReader:
 
     @property
     def disposed(self) -> int:
-        """Messages the host is done with."""
+        """Ordinary messages the host is done with."""
         return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[0])
+
+    @property
+    def disposed_fast(self) -> int:
+        """Messages of the fast lane it is done with; they overtake, so they count apart."""
+        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[1])
 
     @property
     def beat_ns(self) -> int:
         """When its loop last went round (monotonic)."""
-        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[1])
+        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[2])
 
     @property
     def current(self) -> Current | None:
@@ -140,25 +153,22 @@ class PageReader:
         """What the actor wants to be known for."""
         return self._shown().facts
 
-    def close(self) -> None:
-        """Unmap it."""
-        self._page.close()
-
 
 class ClosedPage:
-    """What is still known when the host is gone and its page unmapped."""
+    """What is still known when the host is gone.
+
+    The page itself is unmapped when the last of those who are just looking at it has let go.
+    """
 
     beat_ns = 0
     current: Current | None = None
 
-    def __init__(self, disposed: int, facts: dict[str, Any]) -> None:
-        """Args: disposed, facts: as last seen."""
-        self.disposed = disposed
-        self.facts = facts
+    def __init__(self, page: PageReader | ClosedPage) -> None:
+        """Args: page: whose last state is kept."""
+        self.disposed = page.disposed
+        self.disposed_fast = page.disposed_fast
+        self.facts = page.facts
 
     def stats(self) -> Stats:
         """See `PageReader.stats`."""
-        return Stats(self.disposed)
-
-    def close(self) -> None:
-        """It is."""
+        return Stats(self.disposed + self.disposed_fast)

@@ -36,14 +36,15 @@ from supervisors.link import Link, LinkClosed
 from supervisors.mailbox import Put
 from supervisors.output import Output
 from supervisors.page import PAGE_BYTES, ClosedPage, PageReader
-from supervisors.pending import BlockingWaiter
 from supervisors.spec import ChildSpec
-from supervisors.thread_host import Notify, ThreadHost, dispose, run_fail_safe
+from supervisors.thread_host import Notify, dispose, run_fail_safe
 from supervisors.vitals import Stats
 
 if TYPE_CHECKING:
     from supervisors.system import ActorSystem
 
+_OK = Put.OK
+_FAST = int(Delivery.SAFETY)
 WINDOW = 64
 """Messages a host may have before it has disposed of them."""
 BEAT_S = 0.25
@@ -85,11 +86,12 @@ class ProcessHost:
         self.vitals: PageReader | ClosedPage = PageReader(page_fd)
         self._output = Output(system.reactor, self._print, system.clock.monotonic)
         ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link = Link(ours, system.reactor, self._on_envelope, self._on_control, self._on_end)
-        self._link.on_writable = self._pump  # type: ignore[method-assign]
+        self.link = Link(ours, system.reactor, self._on_envelope, self._on_control, self._on_end)
+        self.link.on_writable = self._pump  # type: ignore[method-assign]
         self._socket = ours
         self._sent = 0
-        self._sent_waiting: deque[Envelope] = deque()
+        self._sent_limit = WINDOW
+        self._sent_waiting: deque[Envelope] = deque(maxlen=WINDOW)
         self._outcome: p.Event | None = None
         self._bye: ExitReason | None = None
         self._verdict: ExitReason | None = None
@@ -141,20 +143,7 @@ class ProcessHost:
 
     def ask_stop(self) -> None:
         """Ask it to end after the handler in progress."""
-        now_ns = self._system.clock.monotonic_ns()
-        id_ = next(self._system.ids)
-        stop = Envelope(
-            id_,
-            Kind.CAST,
-            name_of(StopActor),
-            "",
-            self.path,
-            ThreadHost.stop_body,
-            Delivery.SYSTEM,
-            now_ns,
-            id_,
-        )
-        self._put(stop, needs_ready=False)
+        self._put(self._system.envelope(Kind.CAST, self.path, StopActor()), needs_ready=False)
 
     def kill(self, why: str) -> None:
         """End the process now."""
@@ -172,13 +161,13 @@ class ProcessHost:
         return self._put(envelope, needs_ready=True)
 
     def _put(self, envelope: Envelope, *, needs_ready: bool) -> Put:
-        fast = envelope.delivery <= Delivery.SAFETY
+        fast = envelope.delivery <= _FAST
         with self._sending:
             may_go = self._is_running or not needs_ready
-            if may_go and (fast or (self._credit > 0 and not self.mailbox.depth)):
+            if may_go and (fast or (self._has_credit() and not self.mailbox.depth)):
                 try:
                     if self._send(envelope):
-                        return Put.OK
+                        return _OK
                 except LinkClosed:
                     pass  # its end is on the way; the mailbox decides what becomes of the message
                 except RemoteProtocolError:
@@ -187,25 +176,25 @@ class ProcessHost:
         self._system.recorder.message(envelope)
         return put
 
-    @property
-    def _credit(self) -> int:
-        return WINDOW - (self._sent - self.vitals.disposed)
+    def _has_credit(self) -> bool:
+        """Whether it may get one more; the page is read when the last look at it is used up."""
+        if self._sent >= self._sent_limit:
+            self._sent_limit = self.vitals.disposed + WINDOW
+        return self._sent < self._sent_limit
 
     def _send(self, envelope: Envelope) -> bool:
         """Send it now, with the lock held; False when the socket is full."""
-        if not self._link.send(envelope):
+        if not self.link.send(envelope):
             return False
         self._sent += 1
         self._sent_waiting.append(envelope)
-        while len(self._sent_waiting) > WINDOW:
-            self._sent_waiting.popleft()
         return True
 
     def _pump(self) -> None:
         """Send what waits, as far as credit goes."""
         with self._sending:
-            while self._is_running and (self._credit > 0 or self.mailbox.has_fast):
-                envelope = self.mailbox.get(0, only_fast=self._credit <= 0)
+            while self._is_running and (self._has_credit() or self.mailbox.has_fast):
+                envelope = self.mailbox.get(0, only_fast=not self._has_credit())
                 if envelope is None:
                     return
                 if not self._try(envelope):
@@ -226,13 +215,13 @@ class ProcessHost:
     def relay_reply(self, envelope: Envelope) -> None:
         """Pass on the answer to a request of this actor."""
         try:
-            self._link.send(envelope)
+            self.link.send(envelope)
         except LinkClosed:
             self._system.dead_letters.add(envelope, "late_reply")
         except RemoteProtocolError as error:
             failed = Failed("invalid", str(error))
             body = msgspec.msgpack.encode(failed)
-            self._link.send(
+            self.link.send(
                 Envelope(
                     envelope.id,
                     Kind.ERROR,
@@ -246,10 +235,6 @@ class ProcessHost:
                     envelope.ref,
                 )
             )
-
-    def read_for(self, waiter: BlockingWaiter, timeout_s: float) -> None:
-        """Read the socket in the thread of somebody who waits for this host's answer."""
-        self._link.read_for(waiter, timeout_s, self._system.clock.monotonic)
 
     # -- receiving ------------------------------------------------------------------------------
 
@@ -272,6 +257,8 @@ class ProcessHost:
             self._system.watch(self.path, frame.path)
         elif isinstance(frame, frames.Unwatch):
             self._system.unwatch(self.path, frame.path)
+        elif isinstance(frame, frames.Announce):
+            self._system.announce(frame.topic)
         elif isinstance(frame, frames.Emit):
             self._system.emit(self.path, frame.event, frame.fields)
         else:
@@ -334,7 +321,7 @@ class ProcessHost:
 
     def _on_reaped(self, status: int | None) -> None:
         """The process has ended; called in the zygote's thread."""
-        self._link.drain()
+        self.link.drain()
         self._output.close()
         words = self._output.last_words()
         if self._verdict is not None:
@@ -395,7 +382,7 @@ class ProcessHost:
 
     def _release(self) -> None:
         """Let go of every descriptor now; waiting for the garbage collector would leak them."""
-        self._link.close()
+        self.link.close()
         self._output.close()
         page, self.vitals = self.vitals, self._last_vitals()
         page.close()

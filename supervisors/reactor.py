@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import select
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
-_MASK = select.EPOLLIN | select.EPOLLRDHUP
+READS = select.EPOLLIN | select.EPOLLRDHUP
+ROOM = select.EPOLLOUT
 
 
 class Reactor:
@@ -25,6 +28,7 @@ class Reactor:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._epoll.register(self._wake_read, select.EPOLLIN)
+        self._has_pipe = True
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="reactor", daemon=True)
         self._thread.start()
@@ -32,35 +36,34 @@ class Reactor:
     def add(self, fd: int, callback: Callable[[int], None]) -> None:
         """Call back with the event mask whenever ``fd`` is readable or hung up."""
         self._callbacks[fd] = callback
-        self._epoll.register(fd, _MASK)
+        self._epoll.register(fd, READS)
 
     def remove(self, fd: int) -> None:
         """Forget a descriptor, before it is closed."""
         if self._callbacks.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+            with contextlib.suppress(OSError, ValueError):  # the reactor itself is closed
+                self._epoll.unregister(fd)
 
-    def pause(self, fd: int) -> None:
-        """Leave a descriptor alone: somebody reads it directly."""
-        if fd in self._callbacks:
-            self._epoll.modify(fd, 0)
-
-    def resume(self, fd: int, *, writable: bool = False) -> None:
-        """Look at it again; ``writable`` asks for that too."""
-        if fd in self._callbacks:
-            self._epoll.modify(fd, _MASK | (select.EPOLLOUT if writable else 0))
+    def look(self, fd: int, events: int) -> None:
+        """Look for other events: `READS`, `ROOM`, both, or nothing while another thread reads."""
+        try:
+            if fd in self._callbacks:
+                self._epoll.modify(fd, events)
+        except (OSError, ValueError):
+            pass  # removed between the question and the call
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> None:
         """Call once, ``delay_s`` from now, in the reactor's thread."""
         entry = (time.monotonic() + delay_s, next(self._numbers), callback)
         with self._lock:
             heapq.heappush(self._late, entry)
-        self._wake()
+            self._wake()
 
     def _wake(self) -> None:
-        try:
-            os.write(self._wake_write, b"\0")
-        except BlockingIOError:
-            pass
+        """With the lock held, or the descriptor might be somebody else's by now."""
+        if self._has_pipe:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._wake_write, b"\0")
 
     def _run(self) -> None:
         while not self._is_closed:
@@ -70,7 +73,7 @@ class Reactor:
                     continue
                 callback = self._callbacks.get(fd)
                 if callback is not None:
-                    callback(events)
+                    _call(partial(callback, events))
             self._run_late()
 
     def _drain_wake(self) -> None:
@@ -91,14 +94,27 @@ class Reactor:
                 if not self._late or self._late[0][0] > time.monotonic():
                     return
                 callback = heapq.heappop(self._late)[2]
-            callback()
+            _call(callback)
 
     def close(self) -> None:
         """Stop the thread and close what it owns."""
         self._is_closed = True
-        self._wake()
+        with self._lock:
+            self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(2.0)
-        self._epoll.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        with self._lock:
+            self._has_pipe = False
+            self._late.clear()
+            self._epoll.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    """A mistake made over one host must not cost the others their reactor."""
+    try:
+        callback()
+    except Exception as error:
+        args = (type(error), error, error.__traceback__, threading.current_thread())
+        threading.excepthook(threading.ExceptHookArgs(args))

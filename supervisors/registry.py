@@ -7,16 +7,23 @@ behind it knows the present incarnation, and what one incarnation leaves to the 
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from protocol.envelope import Envelope, Kind
 from protocol.message import Delivery
 from supervisors.mailbox import Mailbox, Put
 from supervisors.spec import MailboxSpec
 
+if TYPE_CHECKING:
+    from supervisors.link import Link
+
 
 class Recipient(Protocol):
     """Something that takes messages."""
+
+    @property
+    def link(self) -> Link | None:
+        """The socket its answers come by; None when a thread of this process gives them."""
 
     def put(self, envelope: Envelope) -> Put:
         """Take a message; never blocks."""

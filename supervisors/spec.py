@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from supervisors.actor import Actor
@@ -65,7 +65,10 @@ class Backoff:
 
     ``base(n) = min(maximum_s, initial_s * factor**n)``; jitter only shortens it, so the cap holds
     and a fleet still spreads. The streak is over when a child has run for ``reset_after_s``.
+    `Backoff.NONE` restarts at once, as OTP does.
     """
+
+    NONE: ClassVar[Backoff]
 
     initial_s: float = 0.2
     factor: float = 2.0
@@ -100,8 +103,8 @@ class Backoff:
         return self.base(n) * (1.0 - self.jitter * rng.random())
 
 
-NO_BACKOFF = Backoff(initial_s=0.0, maximum_s=0.0, jitter=0.0, reset_after_s=0.0)
-"""Restart at once, as OTP does."""
+Backoff.NONE = Backoff(initial_s=0.0, maximum_s=0.0, jitter=0.0, reset_after_s=0.0)
+NO_BACKOFF = Backoff.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,11 +216,8 @@ class Supervisor:
         return self._answer_to(p.Kick(id_))
 
     def rearm(self, topic: str) -> None:
-        """Something came back: retry the quarantined and waiting children that listen for it."""
-        self._answer_to(p.Rearm(topic))
-        for running in list(self._running.values()):
-            if isinstance(running, Supervisor):
-                running.rearm(topic)
+        """Retry the quarantined and waiting children that listen for this; returns at once."""
+        self._events.put(p.Call(None, p.Rearm(topic)))
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended; False when the time ran out first."""

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from protocol.codec import encode
-from protocol.envelope import Envelope, Kind, id_source
+from protocol.envelope import MAX_FRAME_BYTES, Envelope, Kind, id_source
 from protocol.message import Delivery, Down, Failed, Message, name_of
 from supervisors.clock import Clock, SystemClock
 from supervisors.context import (
@@ -88,7 +88,7 @@ class ActorSystem:
         self._max_leaks = max_leaks
         self._on_too_many_leaks = on_too_many_leaks
         self.log = on_log
-        self._pending: dict[int, tuple[Waiter, str]] = {}
+        self._pending: dict[int, Waiter] = {}
         self._watchers: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._preload = preload
@@ -111,16 +111,16 @@ class ActorSystem:
             if put is Put.NO_ACTOR and slot is not None:  # it ended just now: who is there next?
                 recipient = slot.recipient
                 put = Put.RESTARTING if recipient is None else recipient.put(envelope)
-            if put is Put.OK:
+            if put is _OK:
                 return put
         self.refuse(envelope, put.value, f"{envelope.destination}: {_WHY[put]}")
         return put
 
     def _route_reply(self, envelope: Envelope) -> Put:
-        waiting = self._pending.pop(envelope.ref, None)
-        if waiting is not None:
-            waiting[0].resolve(envelope)
-            return Put.OK
+        waiter = self._pending.pop(envelope.ref, None)
+        if waiter is not None:
+            waiter.resolve(envelope)
+            return _OK
         slot = self.slots.get(envelope.destination)
         recipient = slot.recipient if slot is not None else None
         relay = getattr(recipient, "relay_reply", None)
@@ -138,7 +138,7 @@ class ActorSystem:
 
     def tell(self, address: str, message: Message, *, ttl_s: float = 0.0) -> Put:
         """Send a message from outside any actor; see `Context.tell`."""
-        return self.route(self._envelope(Kind.CAST, address, message, ttl_s))
+        return self.route(self.envelope(Kind.CAST, address, message, ttl_s))
 
     def request(
         self,
@@ -153,40 +153,48 @@ class ActorSystem:
         Raises:
             RequestFailed: no such actor, it crashed, refused, was full, or time ran out.
         """
-        waiter = BlockingWaiter()
-        envelope = self._envelope(Kind.REQUEST, address, message, timeout_s)
-        self.expect(envelope.id, waiter, address)
-        try:
-            self.route(envelope)
-            answer = self.wait(waiter, timeout_s, address)
-        finally:
-            self.forget(envelope.id)
+        answer = self.ask(self.envelope(Kind.REQUEST, address, message, timeout_s), timeout_s)
         return read_reply(answer, reply, address, timeout_s)
 
-    def _envelope(self, kind: Kind, address: str, message: Message, ttl_s: float) -> Envelope:
+    def envelope(self, kind: Kind, address: str, message: Message, ttl_s: float = 0.0) -> Envelope:
+        """A message from outside any actor, ready to be sent."""
         name, delivery = kind_of(type(message))
         id_ = next(self.ids)
         now_ns = self.clock.monotonic_ns()
         body = encode(message)
         return Envelope(id_, kind, name, "", address, body, delivery, now_ns, id_, 0, ttl_s)
 
-    def expect(self, ref: int, waiter: Waiter, destination: str) -> None:
+    def ask(self, envelope: Envelope, timeout_s: float) -> Envelope | None:
+        """See `Router.ask`.
+
+        A thread that asks a process host reads the answer off the socket itself. It claims the
+        socket before the question is out, or the reactor would race it for the answer.
+        """
+        waiter = BlockingWaiter()
+        slot = self.slots.get(envelope.destination)
+        link = slot.recipient.link if slot is not None and slot.recipient is not None else None
+        self._pending[envelope.id] = waiter
+        try:
+            if link is None or not link.claim():
+                self.route(envelope)
+                return waiter.wait(timeout_s)
+            until = self.clock.monotonic() + timeout_s
+            try:
+                self.route(envelope)
+                link.read_for(waiter, until, self.clock.monotonic)
+            finally:
+                link.release()
+            return waiter.wait(max(0.0, until - self.clock.monotonic()))
+        finally:
+            self._pending.pop(envelope.id, None)
+
+    def expect(self, ref: int, waiter: Waiter) -> None:
         """See `Router.expect`."""
-        self._pending[ref] = (waiter, destination)
+        self._pending[ref] = waiter
 
     def forget(self, ref: int) -> None:
         """See `Router.forget`."""
         self._pending.pop(ref, None)
-
-    def wait(self, waiter: BlockingWaiter, timeout_s: float, destination: str) -> Envelope | None:
-        """See `Router.wait`. A thread that asks a process host reads the answer itself."""
-        slot = self.slots.get(destination)
-        recipient = slot.recipient if slot is not None else None
-        read_for = getattr(recipient, "read_for", None)
-        if read_for is not None and waiter.reply is None:
-            read_for(waiter, timeout_s)
-            return waiter.reply
-        return waiter.wait(timeout_s)
 
     # -- slots ----------------------------------------------------------------------------------
 
@@ -255,6 +263,12 @@ class ActorSystem:
         """Record an event."""
         self.recorder.event(path, event, fields)
 
+    def announce(self, topic: str) -> None:
+        """See `Router.announce`."""
+        self.emit("/", "announced", {"topic": topic})
+        for supervisor in list(self.supervisors.values()):
+            supervisor.rearm(topic)
+
     def leak(self, change: int) -> None:
         """A thread was given up (+1) or ended after all (-1)."""
         with self._lock:
@@ -282,11 +296,8 @@ class ActorSystem:
         from supervisors.zygote import Zygote
 
         with self._lock:
-            if self._zygote is not None and not self._zygote.is_alive:
-                self._zygote.close()
-                self._zygote = None
-            if self._zygote is None:
-                self._zygote = Zygote(self._preload)
+            if self._zygote is None or not self._zygote.is_alive:
+                self._zygote = Zygote(self._preload)  # a dead one clears up after itself
             return self._zygote
 
     @property
@@ -309,12 +320,14 @@ class ActorSystem:
         self.recorder.close()
 
 
+_OK = Put.OK
 _WHY = {
     Put.OK: "delivered",
     Put.FULL: "its mailbox is full",
     Put.NO_ACTOR: "nobody has that address",
     Put.RESTARTING: "it is not running at the moment",
     Put.EXPIRED: "too old",
+    Put.TOO_LARGE: f"no message may have more than {MAX_FRAME_BYTES} bytes; share memory instead",
 }
 
 __all__ = ["ActorSystem", "RequestFailed"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from protocol.envelope import Envelope, Kind
-from protocol.message import Delivery, name_of
+from protocol.message import Delivery
 from protocol.system import StopActor
 from supervisors import plan as p
 from supervisors.actor import Waiting
@@ -43,7 +43,6 @@ class ThreadHost:
 
     beat_s: float | None = None
     pid: int | None = None
-    stop_body = b"\x81\xa4type\xa8sys.stop"
 
     def __init__(
         self, system: ActorSystem, path: str, spec: ChildSpec, incarnation: int, notify: Notify
@@ -96,21 +95,7 @@ class ThreadHost:
 
     def ask_stop(self) -> None:
         """Ask it to end after the handler in progress."""
-        now_ns = self._system.clock.monotonic_ns()
-        id_ = next(self._system.ids)
-        self.mailbox.put(
-            Envelope(
-                id_,
-                Kind.CAST,
-                name_of(StopActor),
-                "",
-                self.path,
-                self.stop_body,
-                Delivery.SYSTEM,
-                now_ns,
-                id_,
-            )
-        )
+        self.mailbox.put(self._system.envelope(Kind.CAST, self.path, StopActor()))
 
     def kill(self, why: str) -> None:
         """Give it up now."""

@@ -12,6 +12,7 @@ as they were, as hardware does.
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ class SimulatedPins:
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
         with (home / _PINS).open("a+b") as file:
-            file.truncate(len(_LINES))
+            # Room on the disk first: touching a mapped page for which there is none is a SIGBUS.
+            os.posix_fallocate(file.fileno(), 0, len(_LINES))
             self._map = mmap.mmap(file.fileno(), len(_LINES))
 
     def read(self, line: str) -> bool | None:
@@ -88,7 +90,7 @@ class World(Actor):
     """The simulated world around the machine.
 
     Owns the input pins and the scene. Hears `InsertItem`. Says nothing: it is only ever seen
-    through pins and pictures.
+    through pins and pictures. What really became of an item it puts into the record.
     """
 
     def __init__(self, directory: str) -> None:
@@ -147,10 +149,12 @@ class World(Actor):
         elif outward and not inward:
             self._moved_out_s += _TICK_S
         if self._moved_in_s >= _CARRY_IN_S:
+            self.ctx.emit("item_fell", item=self._item)
             self._clear_belt()
             self._pins.write(ports.BEAM_DROP, True)
             self._falling_s = _FALL_S
         elif self._moved_out_s >= _CARRY_OUT_S:
+            self.ctx.emit("item_returned", item=self._item)
             self._clear_belt()
 
     def _clear_belt(self) -> None:

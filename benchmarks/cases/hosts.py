@@ -9,6 +9,7 @@ from benchmarks.kit.actors import Driver, Sink
 from benchmarks.kit.contest import Case, Contender, Versus
 from benchmarks.kit.tree import root
 from benchmarks.kit.words import AskBurst, Took
+from benchmarks.peers.bare import BareSocket
 from benchmarks.peers.erlang import erlang
 from benchmarks.peers.pipe import Pipe
 from supervisors import ActorSystem, ChildSpec, Host
@@ -24,6 +25,7 @@ def _request(work: float) -> Iterator[Mapping[str, Contender]]:
         ours = stack.enter_context(root(ActorSystem(), ChildSpec("driver", Driver), sink))
         otp = stack.enter_context(erlang())
         pipe = stack.enter_context(Pipe.started())
+        bare = stack.enter_context(BareSocket.started())
         order = AskBurst(burst, "/sink")
 
         def ask() -> float:
@@ -34,6 +36,7 @@ def _request(work: float) -> Iterator[Mapping[str, Contender]]:
             "process request": ask,
             "Erlang port, bytes": otp.contender("port", burst),
             "mp.Pipe, bytes": lambda: pipe.ask_us(burst),
+            "bare socket + codec": lambda: bare.ask_us(burst),
         }
 
 
@@ -46,6 +49,7 @@ CASES = (
         (
             Versus("process request", "Erlang port, bytes", 1.5),
             Versus("process request", "mp.Pipe, bytes", 1.0),
+            Versus("process request", "bare socket + codec"),
         ),
         rounds=31,
     ),

@@ -11,13 +11,14 @@ from benchmarks.kit.actors import Driver, Sink
 from benchmarks.kit.contest import Case, Contender, Versus
 from benchmarks.kit.tree import root
 from benchmarks.kit.words import AskBurst, TellBurst, Took
+from benchmarks.peers.bare import BareThread
 from benchmarks.peers.erlang import erlang
 from benchmarks.peers.pykka_actors import StockPykka
 from protocol.message import Message
 from supervisors import ActorSystem, ChildSpec, MailboxSpec, Supervisor
 from supervisors.recorder import DiskRecorder
 
-_TELLS = 10_000
+_TELLS = 5_000
 _ASKS = 3_000
 
 
@@ -40,12 +41,14 @@ def _tell(work: float) -> Iterator[Mapping[str, Contender]]:
         recorded = _pair(ActorSystem(recorder=DiskRecorder(directory)), stack, burst)
         otp = stack.enter_context(erlang())
         pykka = stack.enter_context(StockPykka.started())
+        bare = stack.enter_context(BareThread.started())
         order = TellBurst(burst, "/sink")
         yield {
             "tell": lambda: _took(plain, order),
             "tell, recorded": lambda: _took(recorded, order),
             "Erlang cast, t2b": otp.contender("cast", burst),
             "Pykka tell, object": lambda: pykka.tell_us(burst),
+            "bare queue + codec": lambda: bare.tell_us(burst),
         }
 
 
@@ -56,11 +59,13 @@ def _request(work: float) -> Iterator[Mapping[str, Contender]]:
         ours = _pair(ActorSystem(), stack, burst)
         otp = stack.enter_context(erlang())
         pykka = stack.enter_context(StockPykka.started())
+        bare = stack.enter_context(BareThread.started())
         order = AskBurst(burst, "/sink")
         yield {
             "request": lambda: _took(ours, order),
             "Erlang call, t2b": otp.contender("call", burst),
             "Pykka ask, object": lambda: pykka.ask_us(burst),
+            "bare queue + codec": lambda: bare.ask_us(burst),
         }
 
 
@@ -73,6 +78,7 @@ CASES = (
         (
             Versus("tell", "Erlang cast, t2b", 0.5),
             Versus("tell", "Pykka tell, object", 1.0),
+            Versus("tell", "bare queue + codec"),
             Versus("tell, recorded", "tell"),
         ),
         rounds=31,
@@ -85,6 +91,7 @@ CASES = (
         (
             Versus("request", "Erlang call, t2b", 1.7),
             Versus("request", "Pykka ask, object", 1.0),
+            Versus("request", "bare queue + codec"),
         ),
         rounds=31,
     ),

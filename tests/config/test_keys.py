@@ -1,6 +1,6 @@
 """What each key takes, in both directions: values in, words out."""
 
-import datetime
+import datetime as dt
 import math
 
 import pytest
@@ -12,6 +12,11 @@ from config.keys import allowed, from_text, keys, members, nearest, public, show
 from config.load import load
 
 OPTIONAL = {name for name, key in keys().items() if "or not set" in allowed(key.kind)}
+
+
+def takes_of(name):
+    return allowed(keys()[name].kind)
+
 
 NUMBERS = st.integers(-(10**400), 10**400) | st.floats()
 NEVER = (
@@ -28,7 +33,7 @@ NEVER = (
 
 def wrong_values(name):
     """Values that the key never takes, whatever its bounds."""
-    text = allowed(keys()[name].kind)
+    text = takes_of(name)
     wrong = (
         NEVER if text != "true or false" else NEVER.filter(lambda one: not isinstance(one, bool))
     )
@@ -37,7 +42,7 @@ def wrong_values(name):
     if text.startswith("a number"):
         return wrong | st.text() | st.sampled_from([math.nan, math.inf, -math.inf])
     if text.startswith("a whole number"):
-        return wrong | st.text() | st.floats().filter(lambda one: one != 0 or True)
+        return wrong | st.text() | st.floats()
     if text.startswith("one of"):
         return wrong | NUMBERS | st.text(max_size=4)
     return wrong | NUMBERS
@@ -58,12 +63,9 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_path(name, data):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("name", list(keys()))
+@pytest.mark.parametrize("name", [name for name in keys() if "number" in takes_of(name)])
 def test_a_value_out_of_bounds_is_refused_with_its_path(name):
-    low, high = -(10**6), 10**9
-    if isinstance(keys()[name].default, bool) or not isinstance(keys()[name].default, int | float):
-        pytest.skip("no number")
-    for value in (low, high):
+    for value in (-(10**6), 10**9):
         with pytest.raises(SettingsError) as caught:
             load(overrides={name: value})
         assert [one.key for one in caught.value.problems] == [name]
@@ -98,7 +100,7 @@ def test_a_value_out_of_bounds_is_refused_with_its_path(name):
          "a whole number from 0 to 27 (BCM number of a header pin), or not set"),
         ("machine.hardware_id", "no spaces", '"no spaces" (text)',
          "up to 64 letters, digits, dots, dashes and underscores, or not set"),
-        ("machine.hardware_id", datetime.date(2026, 1, 2), "2026-01-02 (a date)",
+        ("machine.hardware_id", dt.date(2026, 1, 2), "2026-01-02 (a date)",
          "up to 64 letters, digits, dots, dashes and underscores, or not set"),
         ("uplink.server_url", "ftp://rvm.example.com", '"ftp://rvm.example.com" (text)',
          "an address such as https://rvm.example.com, without user, password or query, or not set"),
@@ -175,26 +177,27 @@ def test_the_nearest_right_name(name, meant):
         ({"motor": {"leese_s": 1}}, "motor.leese_s",
          "there is no such setting; did you mean motor.lease_s?"),
         ({"motor": {"colour": 1}}, "motor.colour",
-         "there is no such setting; motor has lease_s, renew_s, transport_s, run_s_max, gpio_lines"),
+         ("there is no such setting; motor has "
+         "lease_s, renew_s, transport_s, run_s_max, gpio_lines")),
         ({"weather": {"x": 1}}, "weather.x",
-         "there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
-         "sensors, session, storage, uplink, health, logging"),
+         ("there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
+         "sensors, session, storage, uplink, health, logging")),
         ({"motor": 3}, "motor",
-         "3 (a whole number) is not allowed; it takes a table with lease_s, renew_s, transport_s, "
-         "run_s_max, gpio_lines"),
+         ("3 (a whole number) is not allowed; it takes a table with lease_s, renew_s, transport_s, "
+         "run_s_max, gpio_lines")),
         ({"sensors": {"gpio_lines": [22, 23, 24]}}, "sensors.gpio_lines",
-         "[22, 23, 24] (a list) is not allowed; it takes a table with entry, exit, drop, door, "
-         "emergency_stop"),
+         ("[22, 23, 24] (a list) is not allowed; it takes a table with entry, exit, drop, door, "
+         "emergency_stop")),
         ({"weather": {}}, "weather",
-         "there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
-         "sensors, session, storage, uplink, health, logging"),
+         ("there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
+         "sensors, session, storage, uplink, health, logging")),
         ({"motor": {"lease_s": {"a": {"b": 1}}}}, "motor.lease_s",
          "a table is not allowed; it takes a number from 0.05 to 0.5"),
         ({"motor": {"lease_s": 0.2}, "motor.lease_s": 0.3}, "motor.lease_s",
          "is also said by override, and differently; say it once"),
         ({"a\x1b[31mb": 1}, "a\x1b[31mb",
-         "there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
-         "sensors, session, storage, uplink, health, logging"),
+         ("there is no such setting; the sections are: machine, camera, inference, deposit, motor, "
+         "sensors, session, storage, uplink, health, logging")),
     ],
 )  # fmt: skip
 def test_a_wrong_key_is_told_with_a_cure(tree, key, text):

@@ -198,54 +198,75 @@ def refused(**arguments):
     [
         (
             {"motor.renew_s": 0.25},
-            "motor.renew_s: 0.25 does not go with motor.lease_s = 0.25 from config/settings.py: "
-            "0.25 must be below 0.25: a lease must be renewed before it ends",
+            (
+                "motor.renew_s: 0.25 does not go with motor.lease_s = 0.25 from "
+                "config/settings.py: 0.25 must be below 0.25: "
+                "a lease must be renewed before it ends"
+            ),
         ),
         (
             {"motor.lease_s": 0.4, "motor.transport_s": 0.3},
-            "motor.lease_s: 0.4 does not go with motor.transport_s = 0.3 from override: "
-            "0.4 must be below 0.3: a lease guards a run only if it is shorter",
+            (
+                "motor.lease_s: 0.4 does not go with motor.transport_s = 0.3 from override: "
+                "0.4 must be below 0.3: a lease guards a run only if it is shorter"
+            ),
         ),
         (
             {"motor.run_s_max": 1},
-            "motor.run_s_max: 1.0 does not go with motor.transport_s = 1.2 from "
-            "config/settings.py: 1.2 must be below 1: the guard would stop every transport",
+            (
+                "motor.run_s_max: 1.0 does not go with motor.transport_s = 1.2 from "
+                "config/settings.py: 1.2 must be below 1: the guard would stop every transport"
+            ),
         ),
         (
             {"deposit.transport_timeout_s": 1},
-            "deposit.transport_timeout_s: 1.0 does not go with motor.transport_s = 1.2 from "
-            "config/settings.py: 1.2 must be below 1: no transport could end in time",
+            (
+                "deposit.transport_timeout_s: 1.0 does not go with motor.transport_s = 1.2 from "
+                "config/settings.py: 1.2 must be below 1: no transport could end in time"
+            ),
         ),
         (
             {"inference.deadline_s": 3},
-            "inference.deadline_s: 3.0 does not go with deposit.decide_timeout_s = 3.0 from "
-            "config/settings.py: 3 must be below 3: the cycle would not hear of a hang",
+            (
+                "inference.deadline_s: 3.0 does not go with deposit.decide_timeout_s = 3.0 from "
+                "config/settings.py: 3 must be below 3: the cycle would not hear of a hang"
+            ),
         ),
         (
             {"deposit.frame_age_s_max": 1},
-            "deposit.frame_age_s_max: 1.0 does not go with deposit.capture_timeout_s = 1.0 from "
-            "config/settings.py: 1 must be below 1: there is no time for a fresh frame",
+            (
+                "deposit.frame_age_s_max: 1.0 does not go with deposit.capture_timeout_s = 1.0 "
+                "from config/settings.py: 1 must be below 1: there is no time for a fresh frame"
+            ),
         ),
         (
             {"uplink.heartbeat_s": 5},
-            "uplink.heartbeat_s: 5.0 does not go with uplink.connect_timeout_s = 10.0 from "
-            "config/settings.py: 10 must be below 5: heartbeats would queue up",
+            (
+                "uplink.heartbeat_s: 5.0 does not go with uplink.connect_timeout_s = 10.0 from "
+                "config/settings.py: 10 must be below 5: heartbeats would queue up"
+            ),
         ),
         (
             {"storage.map_mb": 2048},
-            "storage.map_mb: 2048 does not go with storage.map_mb_max = 1024 from "
-            "config/settings.py: 2048 must not be above 1024: the map only grows",
+            (
+                "storage.map_mb: 2048 does not go with storage.map_mb_max = 1024 from "
+                "config/settings.py: 2048 must not be above 1024: the map only grows"
+            ),
         ),
         (
             {"uplink.server_url": "http://rvm.example.com", "uplink.allow_plain_http": False},
-            'uplink.server_url: "http://rvm.example.com" does not go with '
-            "uplink.allow_plain_http = false from override: http:// is not encrypted: use "
-            "https://, or allow it for a machine on the desk",
+            (
+                'uplink.server_url: "http://rvm.example.com" does not go with '
+                "uplink.allow_plain_http = false from override: http:// is not encrypted: use "
+                "https://, or allow it for a machine on the desk"
+            ),
         ),
         (
             {"motor.gpio_lines": [17, 22]},
-            "motor.gpio_lines: [17, 22] does not go with sensors.gpio_lines.entry = 22 from "
-            "config/settings.py: line 22 would have two uses",
+            (
+                "motor.gpio_lines: [17, 22] does not go with sensors.gpio_lines.entry = 22 from "
+                "config/settings.py: line 22 would have two uses"
+            ),
         ),
         (
             {"motor.gpio_lines": [17, 17]},
@@ -253,8 +274,10 @@ def refused(**arguments):
         ),
         (
             {"sensors": {"gpio_lines": {"door": 24}}},
-            "sensors.gpio_lines.door: 24 does not go with sensors.gpio_lines.drop = 24 from "
-            "config/settings.py: line 24 would have two uses",
+            (
+                "sensors.gpio_lines.door: 24 does not go with sensors.gpio_lines.drop = 24 from "
+                "config/settings.py: line 24 would have two uses"
+            ),
         ),
     ],
 )

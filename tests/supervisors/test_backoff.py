@@ -49,8 +49,9 @@ def test_no_backoff_is_no_delay() -> None:
 @pytest.mark.parametrize(
     "numbers",
     [
-        {"initial_s": -0.1}, {"initial_s": 31.0}, {"maximum_s": 0.1}, {"factor": 0.9}, {"factor": 1e6},
-        {"jitter": -0.1}, {"jitter": 1.1}, {"reset_after_s": 30.0}, {"reset_after_s": 0.0},
+        {"initial_s": -0.1}, {"initial_s": 31.0}, {"maximum_s": 0.1}, {"factor": 0.9},
+        {"factor": 1e6}, {"jitter": -0.1}, {"jitter": 1.1},
+        {"reset_after_s": 30.0}, {"reset_after_s": 0.0},
         {"initial_s": float("nan")}, {"maximum_s": float("inf"), "reset_after_s": float("inf")},
         {"reset_after_s": float("nan")}, {"factor": float("nan")}, {"jitter": float("nan")},
     ],

@@ -1,4 +1,4 @@
-"""What the core has beyond OTP: quarantine, waiting, kick, rearm, start timeouts, a boot that goes on."""
+"""What the core has beyond OTP: quarantine, waiting, kick, rearm, start timeouts, a hardy boot."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""OTP's supervisor_SUITE through the public interface: restarts, strategies, significant children."""
+"""OTP's supervisor_SUITE through the public interface: restarts, strategies, significance."""
 
 import threading
 

@@ -1,7 +1,7 @@
 """OTP's supervisor_SUITE through the public interface: starting, stopping, the children's API.
 
-The names are OTP's. Not there: cases about callback modules (``ignore`` from ``init``), code change,
-registered names, and log formats.
+The names are OTP's. Not there: cases about callback modules (``ignore`` from ``init``), code
+change, registered names, and log formats.
 """
 
 import threading
@@ -169,8 +169,9 @@ def test_sup_start_map() -> None:
     "spec",
     [
         {"id": "has space"}, {"id": ""}, {"id": "a/b"}, {"id": "a" * 65}, {"id": 5},
-        {"restart": "sometimes"}, {"shutdown": -1}, {"shutdown": "soon"}, {"shutdown": float("nan")},
-        {"significant": True}, {"start": "Worker"}, {"host": "moon"}, {"start_timeout_s": 0},
+        {"restart": "sometimes"}, {"shutdown": -1}, {"shutdown": "soon"},
+        {"shutdown": float("nan")}, {"significant": True},
+        {"start": "Worker"}, {"host": "moon"}, {"start_timeout_s": 0},
         {"fail_safe": "no_colon"}, {"start": SupervisorSpec(), "restart": "transient"},
     ],
 )  # fmt: skip
@@ -182,8 +183,9 @@ def test_child_specs(spec: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        {"strategy": "all_for_none"}, {"intensity": -1}, {"period_s": 0}, {"period_s": float("nan")},
-        {"auto_shutdown": "sometimes"}, {"on_exhausted": "panic"}, {"init_failure": "shrug"},
+        {"strategy": "all_for_none"}, {"intensity": -1}, {"period_s": 0},
+        {"period_s": float("nan")}, {"auto_shutdown": "sometimes"},
+        {"on_exhausted": "panic"}, {"init_failure": "shrug"},
         {"strategy": "simple_one_for_one"}, {"children": (worker("a"), worker("a"))},
         {"children": (worker("a", significant=True, restart="transient"),)},
     ],
