@@ -2,7 +2,7 @@
 
 Owns the cycle of the one item in the machine.
 Hears `ItemArrived`, `ItemDropped`, `InletCleared`; `Captured`, `Classified`, `Transported` and
-their failures; `DescribeCycle`.
+their failures; `Down` of a neighbour; `DescribeCycle`.
 Says `Capture`, `Classify`, `StoreDeposit`, `Transport`, `MakeSafe`, `ItemCredited`, `ItemRefused`.
 """
 
@@ -25,7 +25,7 @@ from protocol.machine import (
     Transported,
     TransportFailed,
 )
-from protocol.message import Message
+from protocol.message import Down, Message
 from protocol.service import CycleDescribed, DescribeCycle, ItemCredited, ItemRefused
 from protocol.storage import DepositRecord, Epoch, OpenEpoch, Stored, StoreDeposit
 from protocol.vision import (
@@ -72,11 +72,13 @@ class Deposit(Actor):
         self._cycle = Cycle()
         self._frame: FrameRef | None = None
         self._verdict: Classified | None = None
+        self._asked = ""  # whose answer this phase waits for
         self._started_at = 0.0
         self._epoch = 0
         self._count = 0
         self._done = 0
-        self._next_at_ns: int | None = None  # since when another item waits in the inlet
+        self._has_left = False  # the item, from the inlet
+        self._next_at_ns: int | None = None  # since when another one lies there
         self._timer: int | None = None
 
     # -- lifecycle ------------------------------------------------------------------------------
@@ -107,11 +109,14 @@ class Deposit(Actor):
 
     @handles(ItemArrived)
     def item_arrived(self, message: ItemArrived) -> None:
-        """An item lies in the inlet; while another one is dealt with it waits there."""
+        """An item lies in the inlet; while another one is dealt with it waits there.
+
+        Sensors that were restarted tell again of the very same one: that is no other.
+        """
         if self._cycle.phase == "idle":
             self._begin()
             self._learn(rule.Arrived(self._id(), message.at_ns))
-        else:
+        elif self._has_left:
             self._next_at_ns = message.at_ns
 
     @handles(Captured)
@@ -156,8 +161,14 @@ class Deposit(Actor):
     @handles(InletCleared)
     def inlet_cleared(self, message: InletCleared) -> None:
         """The inlet is free."""
-        self._next_at_ns = None
+        self._has_left, self._next_at_ns = True, None
         self._learn(rule.Cleared())
+
+    @handles(Down)
+    def down(self, message: Down) -> None:
+        """A neighbour has gone; if its answer was waited for, there will be none."""
+        if message.path == self._to.get(self._asked):
+            self._broke(self._cycle.deposit, f"{self._asked}_down", message.reason)
 
     @handles(_Late)
     def late(self, message: _Late) -> None:
@@ -176,6 +187,7 @@ class Deposit(Actor):
         before = self._cycle
         self._cycle, decisions = rule.learn(before, fact)
         if self._cycle.phase != before.phase:
+            self._asked = ""
             self._enter_phase()
         for decision in decisions:
             _CARRY_OUT[type(decision)](self, decision)
@@ -213,7 +225,12 @@ class Deposit(Actor):
         self.ctx.tell(self._to["motor"], MakeSafe("item lost on the belt"))
 
     def _ask(self, whom: str, message: Message, if_down: str, ttl_s: float = 0.0) -> None:
-        """Send to a neighbour; if it is down the item goes back at once, not after a timeout."""
+        """Send to a neighbour; if it is down, or goes down, the cycle goes on without its answer.
+
+        The timeout of the phase is for one that lives and says nothing.
+        """
+        self._asked = whom
+        self.ctx.watch(self._to[whom])
         if self.ctx.tell(self._to[whom], message, ttl_s=ttl_s) is not Put.OK:
             self._broke(self._cycle.deposit, if_down, "")
 
@@ -265,6 +282,7 @@ class Deposit(Actor):
         self._count += 1
         self._started_at = self.ctx.clock.wall()
         self._verdict = None
+        self._has_left = False
 
     def _id(self) -> str:
         return f"{self._hardware_id}-{self._epoch}-{self._count}"

@@ -48,6 +48,7 @@ answer, 130 Ctrl-C, 141 nobody reads the output; start and status have more, see
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    _hold_standard_streams()
     _speak_to_anybody()
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
@@ -109,6 +110,18 @@ def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, dict[str, An
             modules[name] = importlib.import_module(f"rvm_edge.{entry.module}")
             modules[name].add_arguments(child)
     return parser, modules
+
+
+def _hold_standard_streams() -> None:
+    """Where one was closed before us, the next file we open would take its number, and its output.
+
+    Nothing of ours is open yet that could have.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _speak_to_anybody() -> None:

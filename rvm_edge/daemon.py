@@ -15,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -172,8 +173,8 @@ class Daemon:
         """A queue may be filled from a signal handler; an event or a lock may not."""
         now = self._clock.monotonic()
         if now - self._signalled_at > _ONE_DEMAND_S:
+            self._signalled_at = now
             self._inbox.put("signal")
-        self._signalled_at = now
 
     def _take(self, item: _Demand | p.Event) -> None:
         if isinstance(item, p.Ready):
@@ -192,6 +193,19 @@ class Daemon:
 
     def _stop(self, root: Supervisor, control: ControlServer) -> NoReturn:
         """Motors first, then the tree in reverse order; then whatever is left, by force."""
+        status = EXIT_FAILED
+        try:
+            status = self._stop_tree(root)
+            control.close()
+            self._system.close()
+            self._log.close()
+            self._data.release()
+        except Exception:  # noqa: BLE001 - whatever goes wrong on the way out, it is the way out
+            traceback.print_exc()
+        finally:
+            _leave(status)
+
+    def _stop_tree(self, root: Supervisor) -> int:
         self._facts["phase"] = "stopping"
         self._notifier.stopping()
         has_failed = self._ended is not None and not self._is_up
@@ -205,18 +219,30 @@ class Daemon:
             self._hurry(root)
         faulthandler.cancel_dump_traceback_later()
         self._system.emit("/", "machine_stopped", {"orderly": is_orderly})
-        control.close()
-        self._system.close()
-        self._log.close()
-        self._data.release()
-        _leave(EXIT_GAVE_UP if self._gave_up else EXIT_FAILED if has_failed else EXIT_OK)
+        return EXIT_GAVE_UP if self._gave_up else EXIT_FAILED if has_failed else EXIT_OK
 
     def _still_motors(self) -> None:
-        """What moves stands before anything else is done; asked, and if need be made to."""
-        try:
+        """What moves stands before anything else is done; asked, and if need be made to.
+
+        Asked by another thread: signals that keep coming in would keep this one waiting.
+        """
+        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+        def ask() -> None:
             safe = MakeSafe("the machine stops")
-            self._system.request(_MOTOR, safe, timeout_s=_MOTOR_S, reply=Done)
-        except RequestFailed:
+            try:
+                self._system.request(_MOTOR, safe, timeout_s=_MOTOR_S, reply=Done)
+            except RequestFailed:
+                answers.put(False)
+            else:
+                answers.put(True)
+
+        threading.Thread(target=ask, name="still motors", daemon=True).start()
+        try:
+            stands = answers.get(timeout=2 * _MOTOR_S)
+        except queue.Empty:
+            stands = False
+        if not stands:
             self._make_safe(_SAFE_S)
 
     def _make_safe(self, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ never fails for the one who writes: a full disk or a closed terminal costs lines
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -103,7 +104,8 @@ class Log:
                     self._emit_repeated(path, event, count - _PER_KEY)
             self._counts.clear()
             if self._file is not None:
-                self._file.close()
+                with contextlib.suppress(OSError):
+                    self._file.close()
                 self._file = None
 
     # -- private --------------------------------------------------------------------------------

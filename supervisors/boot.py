@@ -6,6 +6,8 @@ one of our packages. So the place where this package lies is handed over explici
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -14,6 +16,11 @@ _CODE = (
     "from importlib import import_module; "
     "sys.exit(import_module(sys.argv.pop(1)).main(sys.argv[1:]))"
 )
+
+
+def extend_path(entries: Iterable[str]) -> None:
+    """Look for modules where the core does, too; behind our own packages and this interpreter's."""
+    sys.path += [entry for entry in entries if entry not in sys.path]
 
 
 def isolated(python: str, module: str, argv: list[str]) -> list[str]:

@@ -14,6 +14,8 @@ from itertools import count
 from random import Random
 from typing import Any, Protocol
 
+import msgspec
+
 from protocol.codec import encode
 from protocol.envelope import Envelope, Kind
 from protocol.errors import LocalProtocolError
@@ -189,7 +191,7 @@ class Context:
         """
         question = self._question(address, message, timeout_s)
         answer = self._router.ask(question, timeout_s)
-        return read_reply(answer, reply, address, timeout_s)
+        return read_reply(answer, reply, address, timeout_s, self.path)
 
     def _question(self, address: str, message: Message, timeout_s: float) -> Envelope:
         if address == self.path:
@@ -350,7 +352,7 @@ class AsyncContext(Context):
             answer = await waiter.wait(timeout_s)
         finally:
             self._router.forget(question.id)
-        return read_reply(answer, reply, address, timeout_s)
+        return read_reply(answer, reply, address, timeout_s, self.path)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside the handlers; if it fails, the actor crashes."""
@@ -380,7 +382,11 @@ def answer_to(router: Router, request: Envelope, message: Message, source: str) 
 
 
 def read_reply(
-    answer: Envelope | None, wanted: type[Message] | None, address: str, timeout_s: float
+    answer: Envelope | None,
+    wanted: type[Message] | None,
+    address: str,
+    timeout_s: float,
+    asker: str = "",
 ) -> Any:
     """The message inside a reply, or the failure it reports.
 
@@ -388,19 +394,22 @@ def read_reply(
         RequestFailed: see `Context.request`.
     """
     if answer is None:
-        raise RequestFailed("timeout", f"{address} did not answer within {timeout_s:g} s")
-    if answer.kind is _ERROR:
+        whom = f" {asker}" if asker else ""
+        detail = f"{address} did not answer{whom} within {timeout_s:g} s"
+        raise RequestFailed("timeout", detail)
+    try:
+        if answer.kind is not _ERROR:
+            return _decoder(wanted)(answer.body)
         failure = _decoder(Failed)(answer.body)
-        raise RequestFailed(failure.code, failure.detail)
-    return _decoder(wanted)(answer.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestFailed("invalid", f"answer of {address}: {error}") from None
+    raise RequestFailed(failure.code, failure.detail)
 
 
 def _decoder(wanted: type[Message] | None) -> Callable[[bytes], Any]:
     key = Any if wanted is None else wanted
     known = _DECODERS.get(key)
     if known is None:
-        import msgspec
-
         known = _DECODERS[key] = msgspec.msgpack.Decoder(key).decode
     return known
 

@@ -6,7 +6,7 @@ The first byte of a packet between core and host says which it is.
     core ── Init ─────────────────▶ host     who it is and what it gets
     core ◀─ Ready | NotStarted ─── host
     core ◀═ envelopes ═══════════▶ host
-    core ◀─ Credit, Watch, Unwatch, Announce, Emit, Log ─ host
+    core ◀─ Credit, Watch, Unwatch, Announce, Emit, Log, Refused ─ host
     core ◀─ Bye ───────────────── host     the last word; an end without it is a crash
 
     core ── Spawn | Run | Signal | Beat ─▶ zygote
@@ -25,6 +25,8 @@ from supervisors.exits import ExitReason
 
 ENVELOPE = b"\x01"
 CONTROL = b"\x02"
+BEGUN = b"\x00"
+"""What a `Run` says first through its pipe; what comes later is its complaint."""
 RECV_BYTES = MAX_FRAME_BYTES + 64
 
 
@@ -99,6 +101,16 @@ class Log(_Frame):
     fields: dict[str, Any]
 
 
+class Refused(_Frame):
+    """Host: a message that nobody handled, or that it could not send; for the dead letters."""
+
+    code: str
+    name: str
+    source: str
+    destination: str
+    sent_ns: int
+
+
 class Bye(_Frame):
     """Host: my end, and why."""
 
@@ -155,7 +167,7 @@ class Reaped(_Frame):
     status: int
 
 
-FromHost = Ready | NotStarted | Credit | Watch | Unwatch | Announce | Emit | Log | Bye
+FromHost = Ready | NotStarted | Credit | Watch | Unwatch | Announce | Emit | Log | Refused | Bye
 ToZygote = Spawn | Run | Signal | Beat
 FromZygote = Booted | Spawned | Reaped | Beat
 

@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import faulthandler
 import importlib
+import io
 import os
 import resource
 import signal
@@ -23,10 +24,19 @@ from typing import Any
 
 import msgspec
 
-from protocol.envelope import Envelope, Kind, decode_envelope, encode_envelope, id_source
+from protocol.envelope import (
+    MAX_FRAME_BYTES,
+    Envelope,
+    Kind,
+    decode_envelope,
+    encode_envelope,
+    id_source,
+)
+from protocol.errors import LocalProtocolError
 from protocol.message import Delivery, Failed
 from supervisors import frames
 from supervisors.actor import Actor, Waiting
+from supervisors.boot import extend_path
 from supervisors.clock import Clock, SystemClock
 from supervisors.context import answer_to
 from supervisors.exits import Crash, ExitReason, Normal
@@ -62,8 +72,10 @@ class HostRouter:
         self._lane: deque[Envelope] = deque()
         self._pending: dict[int, Waiter] = {}
         self._disposed = 0
+        self._disposed_fast = 0
         self._credited = 0
-        self._has_taken = False
+        self._taken: deque[Envelope] | None = None
+        self._is_gone = False
         self._beat_s = beat_s
         self._timeout_s = -1.0
         self._set_timeout(beat_s)
@@ -72,7 +84,7 @@ class HostRouter:
 
     def get(self, timeout_s: float | None = None, *, only_fast: bool = False) -> Envelope | None:
         """See `Inbox.get`."""
-        if self._has_taken:
+        if self._taken is not None:
             self._dispose()
         has_some = self._fast or (self._lane and not only_fast)
         if has_some or timeout_s == 0:
@@ -84,17 +96,20 @@ class HostRouter:
 
     def _take(self, *, only_fast: bool) -> Envelope | None:
         if self._fast:
-            self._has_taken = True
+            self._taken = self._fast
             return self._fast.popleft()
         if self._lane and not only_fast:
-            self._has_taken = True
+            self._taken = self._lane
             return self._lane.popleft()
         return None
 
     def _dispose(self) -> None:
-        self._has_taken = False
-        self._disposed += 1
-        self._page.dispose(self._disposed)
+        if self._taken is self._lane:
+            self._disposed += 1
+        else:
+            self._disposed_fast += 1
+        self._taken = None
+        self._page.dispose(self._disposed, self._disposed_fast)
         if self._disposed - self._credited >= CREDIT_EVERY:
             self._credited = self._disposed
             self.say(frames.Credit(self._disposed))
@@ -103,7 +118,14 @@ class HostRouter:
         """See `Inbox.attach`; called on the running event loop."""
 
         def readable() -> None:
-            self._drain()
+            try:
+                self._drain()
+            except OSError:
+                self._is_gone = True
+            except Gone:
+                self._is_gone = True
+            if self._is_gone:
+                asyncio.get_running_loop().remove_reader(self._link.fileno())
             ready()
 
         asyncio.get_running_loop().add_reader(self._link.fileno(), readable)
@@ -124,6 +146,8 @@ class HostRouter:
             self._link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
     def _drain(self) -> None:
+        if self._is_gone:
+            raise Gone
         while self._receive(socket.MSG_DONTWAIT):
             pass
 
@@ -147,8 +171,17 @@ class HostRouter:
         return True
 
     def say(self, frame: Any) -> None:
-        """Send a control frame."""
-        self._link.send(frames.pack(frame))
+        """Send a control frame.
+
+        Raises:
+            LocalProtocolError: it is too large.
+        """
+        packet = frames.pack(frame)
+        if len(packet) > frames.RECV_BYTES:
+            what = f"a {type(frame).__name__} of {len(packet)} bytes is too large"
+            msg = f"{what}: {MAX_FRAME_BYTES} may be"
+            raise LocalProtocolError(msg)
+        self._link.send(packet)
 
     # -- router ---------------------------------------------------------------------------------
 
@@ -156,17 +189,27 @@ class HostRouter:
         """Send an envelope to the core, which knows the way."""
         packet = frames.ENVELOPE + encode_envelope(envelope)
         if len(packet) > frames.RECV_BYTES:
-            if envelope.kind is Kind.REQUEST:
-                self._fail(envelope, "invalid", f"{len(packet)} bytes are too many for a message")
-            return Put.FULL
+            return self._refuse(envelope, f"{envelope.name} has {len(packet)} bytes")
         self._link.send(packet)
         return _OK
 
-    def _fail(self, envelope: Envelope, code: str, detail: str) -> None:
+    def _refuse(self, envelope: Envelope, detail: str) -> Put:
+        """It is too large to be sent: whoever waits for it, here or there, shall know."""
+        put = Put.TOO_LARGE
+        failed = msgspec.msgpack.encode(Failed(put.value, f"{detail}, {MAX_FRAME_BYTES} may be"))
+        error = msgspec.structs.replace(envelope, kind=Kind.ERROR, name="failed", body=failed)
+        if envelope.ref:
+            return self.route(error)
         waiter = self._pending.pop(envelope.id, None)
         if waiter is not None:
-            failed = msgspec.msgpack.encode(Failed(code, detail))
-            waiter.resolve(Envelope(0, Kind.ERROR, "failed", "", self._path, failed, 0, 0))
+            waiter.resolve(error)
+        self.count_refused(envelope, put.value)
+        return put
+
+    def count_refused(self, envelope: Envelope, code: str) -> None:
+        """A dead letter; they are all counted in the core."""
+        source, destination = envelope.source, envelope.destination
+        self.say(frames.Refused(code, envelope.name, source, destination, envelope.sent_ns))
 
     def ask(self, envelope: Envelope, timeout_s: float) -> Envelope | None:
         """See `Router.ask`; this thread reads the socket meanwhile."""
@@ -238,11 +281,10 @@ class _Reporter:
             self._router.say(frames.NotStarted("failed", reason=outcome))
 
     def refuse(self, envelope: Envelope, code: str, detail: str) -> None:
+        self._router.count_refused(envelope, code)
         if envelope.kind is Kind.REQUEST:
             path = self._router._path
             answer_to(self._router, envelope, Failed(code, f"{path}: {detail}"), path)
-        else:
-            self._router.say(frames.Log("warning", "refused", {"code": code, "detail": detail}))
 
     def record(self, envelope: Envelope) -> None:
         """The core has recorded it on its way here."""
@@ -253,6 +295,7 @@ def run_host(title: str, link_fd: int, page_fd: int, share_fds: list[int]) -> in
     faulthandler.enable(all_threads=True)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _print_at_once()
     link = socket.socket(fileno=link_fd)
     init = frames.read_init(memoryview(link.recv(frames.RECV_BYTES)))
     _name_process(title)
@@ -285,7 +328,7 @@ def _run(link: socket.socket, init: frames.Init, page_fd: int, shares: dict[str,
 
 
 def _find(init: frames.Init) -> type[Actor]:
-    sys.path[:0] = [entry for entry in init.import_path if entry not in sys.path]
+    extend_path(init.import_path)
     module, _, name = init.actor.partition(":")
     if module == "__main__":
         msg = (
@@ -314,6 +357,13 @@ def _apply_limits(init: frames.Init) -> None:
         pass  # a container may forbid it; the limit is a hint to the kernel
 
 
+def _print_at_once() -> None:
+    """What waits in a buffer when a process is killed was not its last word."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
 def _name_process(title: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
 
@@ -321,4 +371,6 @@ def _name_process(title: str) -> None:
 def main(argv: list[str]) -> int:
     """Be a freshly started host; arguments: descriptors of the socket, the page, the shares."""
     numbers = [int(number) for number in argv]
-    return run_host("rvm host", numbers[0], numbers[1], numbers[2:])
+    status = run_host("rvm host", numbers[0], numbers[1], numbers[2:])
+    sys.stdout.flush()
+    os._exit(status)  # as a forked host does: no thread that somebody left behind delays the end

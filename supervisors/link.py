@@ -21,6 +21,9 @@ from supervisors.reactor import READS, ROOM, Reactor
 
 _ENVELOPE = frames.ENVELOPE[0]
 _CONTROL = frames.CONTROL[0]
+_ABOUT_TO_S = 0.001
+"""A thread that reads is about to let go when the reactor is called; to return at once would only
+mean to be called again at once, and to keep that thread from letting go."""
 _SLICE_S = 0.1
 """A reader looks up that often, should the answer have come by another way."""
 _BURST = 64
@@ -102,7 +105,7 @@ class Link:
     def read_for(self, waiter: BlockingWaiter, until: float, now: Callable[[], float]) -> None:
         """Read, having claimed it, until the waiter has its answer or time is up."""
         while waiter.reply is None and not self._is_dying and self._receive(0) >= 0:
-            if waiter.reply is None and now() >= until:
+            if now() >= until:
                 return
 
     def release(self) -> None:
@@ -123,7 +126,7 @@ class Link:
             self._wants_room = False
             self._reactor.look(self._fd, READS)
             self.on_writable()
-        if not self._reading.acquire(blocking=False):
+        if not self._reading.acquire(timeout=_ABOUT_TO_S):
             return
         got = 1
         try:

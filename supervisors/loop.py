@@ -28,6 +28,7 @@ _STOP = name_of(StopActor)
 _SUSPEND = name_of(Suspend)
 _RESUME = name_of(Resume)
 _FAULT = name_of(InjectFault)
+_CANCEL_AGAIN_S = 1.0
 _FAULT_DEADLINE_NS = 5_000_000_000
 
 _Entry = tuple[Callable[[Any], Any], Callable[[bytes], Message], int]
@@ -268,7 +269,7 @@ class AsyncActorLoop(ActorLoop):
                 elif self._suspended or self._inbox.rearm():
                     await self._doze()
                 self._check_tasks()
-                for message in ctx.due():
+                for message in () if self._suspended else ctx.due():
                     await self._handle_async(self._to_self(message))
         except BaseException as error:
             return Crash.of(error)
@@ -304,8 +305,12 @@ class AsyncActorLoop(ActorLoop):
                 raise error
 
     async def _cancel_tasks(self) -> None:
-        for task in self._ctx.tasks:
-            task.cancel()
+        left: set[asyncio.Task[Any]] = self._ctx.tasks
+        while left:
+            for task in left:
+                task.cancel()
+            # Again and again: `asyncio.wait_for` before Python 3.12 may swallow one.
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
         await asyncio.gather(*self._ctx.tasks, return_exceptions=True)
 
     async def _end_async(self, actor: Actor, reason: ExitReason) -> ExitReason:

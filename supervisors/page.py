@@ -165,9 +165,9 @@ class ClosedPage:
 
     def __init__(self, page: PageReader | ClosedPage) -> None:
         """Args: page: whose last state is kept."""
-        self.disposed = page.disposed
-        self.disposed_fast = page.disposed_fast
-        self.facts = page.facts
+        self.disposed: int = page.disposed
+        self.disposed_fast: int = page.disposed_fast
+        self.facts: dict[str, Any] = page.facts
 
     def stats(self) -> Stats:
         """See `PageReader.stats`."""

@@ -57,8 +57,10 @@ class AsyncWaiter:
             self._future.set_result(reply)
 
     async def wait(self, timeout_s: float) -> Envelope | None:
-        """Await the reply; None when the time ran out."""
-        try:
-            return await asyncio.wait_for(self._future, timeout_s)
-        except asyncio.TimeoutError:
-            return None
+        """Await the reply; None when the time ran out.
+
+        Not with `asyncio.wait_for`, which before Python 3.12 loses a cancellation that meets the
+        reply: the task would live on.
+        """
+        await asyncio.wait((self._future,), timeout=timeout_s)
+        return self._future.result() if self._future.done() else None

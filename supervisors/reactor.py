@@ -73,7 +73,7 @@ class Reactor:
                     continue
                 callback = self._callbacks.get(fd)
                 if callback is not None:
-                    _call(partial(callback, events))
+                    guarded(partial(callback, events))
             self._run_late()
 
     def _drain_wake(self) -> None:
@@ -94,7 +94,7 @@ class Reactor:
                 if not self._late or self._late[0][0] > time.monotonic():
                     return
                 callback = heapq.heappop(self._late)[2]
-            _call(callback)
+            guarded(callback)
 
     def close(self) -> None:
         """Stop the thread and close what it owns."""
@@ -111,8 +111,8 @@ class Reactor:
             os.close(self._wake_write)
 
 
-def _call(callback: Callable[[], None]) -> None:
-    """A mistake made over one host must not cost the others their reactor."""
+def guarded(callback: Callable[[], None]) -> None:
+    """Call it: a mistake made over one host must not cost the others the thread they share."""
     try:
         callback()
     except Exception as error:

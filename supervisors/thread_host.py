@@ -22,6 +22,7 @@ from supervisors.pykka_thread import PykkaThread
 from supervisors.registry import Leftovers
 from supervisors.spec import ChildSpec
 from supervisors.vitals import Stats, Vitals
+from supervisors.zygote import ZygoteError
 
 if TYPE_CHECKING:
     from supervisors.system import ActorSystem
@@ -249,7 +250,13 @@ def run_fail_safe(system: ActorSystem, spec: ChildSpec, reason: ExitReason) -> E
         The reason itself, or `Unsafe` when that did not succeed.
     """
     assert spec.fail_safe is not None
-    detail = system.zygote.run(spec.fail_safe, dict(spec.args), timeout_s=FAIL_SAFE_S)
+    detail = ""
+    for _ in range(2):  # a zygote that is found dead or frozen is replaced, and asked once more
+        try:
+            detail = system.zygote.run(spec.fail_safe, dict(spec.args), timeout_s=FAIL_SAFE_S)
+            break
+        except (ZygoteError, OSError) as error:
+            detail = f"{spec.fail_safe} could not be run: {error}"
     if not detail:
         return reason
     system.emit("/", "fail_safe_failed", {"child": spec.id, "detail": detail})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,11 +21,14 @@ import msgspec
 
 from supervisors import frames
 from supervisors.boot import isolated
-from supervisors.frames import Booted, Reaped, Run, Signal, Spawn, Spawned
+from supervisors.frames import Beat, Booted, Reaped, Run, Signal, Spawn, Spawned
+from supervisors.reactor import guarded
 
 _BOOT_S = 30.0
 """Importing numpy, OpenCV and a run time takes seconds on a cold SD card."""
 _ANSWER_S = 5.0
+_BEAT_S = 3.0
+"""Silence after which it is asked whether it is there, and for which its answer is waited."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -46,9 +52,11 @@ class Zygote:
         self._answers: dict[int, queue.SimpleQueue[Spawned]] = {}
         self._on_exit: dict[int, Callable[[int | None], None]] = {}
         self._booted = threading.Event()
+        self._is_asked = False
         self._failure = ""
         self._lock = threading.Lock()
         self._started = threading.Event()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(_BEAT_S), 0))
         self._reader = threading.Thread(
             target=self._serve, args=(theirs,), name="zygote", daemon=True
         )
@@ -99,36 +107,47 @@ class Zygote:
         self._answers[key], self._on_exit[key] = answer, on_exit
         try:
             self._send(Spawn(key, title, python), fds)
-            spawned = answer.get(timeout=_ANSWER_S)
-        except queue.Empty:
-            self._end()
-            raise ZygoteError("the zygote does not answer and was killed") from None
+            spawned = self._answer(answer)
+        except BaseException:
+            self._on_exit.pop(key, None)
+            raise
         finally:
             self._answers.pop(key, None)
-        if not spawned.pid:
-            self._on_exit.pop(key, None)
-            raise ZygoteError(spawned.error)
         return spawned.pid
+
+    def _answer(self, answer: queue.SimpleQueue[Spawned]) -> Spawned:
+        try:
+            spawned = answer.get(timeout=_ANSWER_S)
+        except queue.Empty:
+            self.give_up("the zygote does not answer and was killed")
+            raise ZygoteError(self._failure) from None
+        if not spawned.pid:
+            raise ZygoteError(spawned.error)
+        return spawned
 
     def run(self, target: str, args: Mapping[str, Any], timeout_s: float) -> str:
         """Call ``module:callable`` in a process of its own.
 
         Returns:
             Nothing when it returned in time, else what went wrong.
+
+        Raises:
+            ZygoteError: it was not even begun.
         """
+        self._await_boot()
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         key = self.new_key()
         try:
-            self._await_boot()
-            self._send(Run(key, target, dict(args), list(sys.path)), [write_end])
-        except (ZygoteError, OSError) as error:
-            os.close(write_end)
-            os.close(read_end)
-            return f"{target}: {error}"
-        os.close(write_end)
-        try:
+            try:
+                self._send(Run(key, target, dict(args), list(sys.path)), [write_end])
+            finally:
+                os.close(write_end)
             poller = select.poll()
             poller.register(read_end, select.POLLIN)
+            if not poller.poll(_ANSWER_S * 1000):
+                self.give_up("the zygote does not answer and was killed")
+            if os.read(read_end, 1) != frames.BEGUN:
+                raise ZygoteError(self._failure or "the zygote could not fork")
             if not poller.poll(timeout_s * 1000):
                 self.signal(key, signal.SIGKILL)
                 return f"{target} was not done within {timeout_s:g} s"
@@ -140,17 +159,20 @@ class Zygote:
     def signal(self, key: int, number: int) -> None:
         """Signal a host, if it has not been reaped; SIGKILL takes its process group along."""
         try:
-            self._send(Signal(key, number), [])
+            self._socket.send(frames.encode(Signal(key, number)), socket.MSG_DONTWAIT)
         except OSError:
-            self._failure = self._failure or "unreachable"
+            self.give_up("the zygote takes no more orders and was killed")
 
     def _await_boot(self) -> None:
         if not self._booted.wait(_BOOT_S) or self._failure:
             raise ZygoteError(self._failure or f"the zygote was not up within {_BOOT_S:g} s")
 
-    def _send(self, frame: Spawn | Run | Signal, fds: list[int]) -> None:
-        with self._lock:
-            socket.send_fds(self._socket, [frames.encode(frame)], fds)
+    def _send(self, frame: Spawn | Run, fds: list[int]) -> None:
+        try:
+            with self._lock:
+                socket.send_fds(self._socket, [frames.encode(frame)], fds)
+        except OSError as error:
+            raise ZygoteError(self._failure or f"the zygote cannot be reached: {error}") from error
 
     def _serve(self, theirs: socket.socket) -> None:
         """Start the process and read what it says.
@@ -181,21 +203,32 @@ class Zygote:
         while not self._failure:
             try:
                 packet = self._socket.recv(frames.RECV_BYTES)
-            except OSError:
-                break
-            if not packet:
-                break
-            try:
+                if not packet:
+                    break
+                self._is_asked = False
                 self._take(frames.read_from_zygote(packet))
-            except msgspec.MsgspecError:
+            except BlockingIOError:
+                self._ask()
+            except (OSError, msgspec.MsgspecError):
                 break
-        self._failure = self._failure or "the zygote has ended"
+        self.give_up("the zygote has ended")
         self._booted.set()
-        self._end()
-        for key in list(self._on_exit):
-            self._gone(key, None)
+        self._socket.close()
         for key, answer in list(self._answers.items()):
             answer.put(Spawned(key, 0, self._failure))
+        for key in list(self._on_exit):
+            self._gone(key, None)
+
+    def _ask(self) -> None:
+        """Nothing has come for a while: is it still there?"""
+        if not self._booted.is_set():
+            return
+        if self._is_asked:
+            self.give_up("the zygote does not answer and was killed")
+            return
+        self._is_asked = True
+        with contextlib.suppress(OSError):  # if it takes no more orders, it gives no answer either
+            self._socket.send(frames.encode(Beat()), socket.MSG_DONTWAIT)
 
     def _take(self, frame: frames.FromZygote) -> None:
         if isinstance(frame, Booted):
@@ -215,21 +248,19 @@ class Zygote:
     def _gone(self, key: int, status: int | None) -> None:
         callback = self._on_exit.pop(key, None)
         if callback is not None:
-            callback(status)
+            guarded(partial(callback, status))
 
     def close(self) -> None:
         """End it, and with it every host that is left."""
         self._failure = self._failure or "closed"
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         if threading.current_thread() is not self._reader:
             self._reader.join(2.0)
-        self._socket.close()
-        self._end()
 
-    def _end(self) -> None:
+    def give_up(self, why: str) -> None:
+        """Kill it. Its hosts die with it, and their supervisors will ask for a new one."""
+        self._failure = self._failure or why
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -23,16 +23,16 @@ from typing import NoReturn
 import msgspec
 
 from supervisors import frames
-from supervisors.boot import isolated
-from supervisors.frames import Booted, Reaped, Run, Signal, Spawn, Spawned
+from supervisors.boot import extend_path, isolated
+from supervisors.frames import Beat, Booted, Reaped, Run, Signal, Spawn, Spawned
 
 _PR_SET_PDEATHSIG = 1
 _MAX_FDS = 32
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; leave now if it already has."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel signal this process when its parent dies; leave now if it already has."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
 
@@ -40,26 +40,40 @@ def die_with_parent(parent: int) -> None:
 class ZygoteLoop:
     """Obeys the core, one order at a time."""
 
-    def __init__(self, control: socket.socket) -> None:
-        """Args: control: the socket to the core."""
+    def __init__(self, control: socket.socket, core: int) -> None:
+        """Args: control: the socket to the core. core: its process id."""
         self._control = control
+        self._core = core
+        self._pid = os.getpid()
         self._children: dict[int, int] = {}  # pid -> key
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
-        """Serve until the core is gone."""
+        """Serve until the core is gone.
+
+        The kernel says so with SIGTERM (see `main`); from anybody else that means nothing here.
+        """
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         poller = select.poll()
         poller.register(self._control.fileno(), select.POLLIN)
         poller.register(self._wake_read, select.POLLIN)
-        while True:
+        while os.getppid() == self._core:
             ready = {fd for fd, _ in poller.poll()}
             if self._wake_read in ready:
                 os.read(self._wake_read, 4096)
                 self._reap()
             if self._control.fileno() in ready and not self._obey():
                 return
+
+    def end_all(self) -> None:
+        """Kill every host with all it has started; the kernel would spare its grandchildren."""
+        for pid in self._children:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except OSError:
+                pass
 
     def _obey(self) -> bool:
         packet, fds, _, _ = socket.recv_fds(self._control, frames.RECV_BYTES, _MAX_FDS)
@@ -70,17 +84,19 @@ class ZygoteLoop:
             self._spawn(order, fds)
         elif isinstance(order, Run):
             self._call(order, fds)
-        else:
+        elif isinstance(order, Signal):
             self._signal(order)
+        else:
+            self._say(order)
         for fd in fds:
             os.close(fd)
         return True
 
-    def _say(self, frame: Spawned | Reaped | Booted) -> None:
+    def _say(self, frame: Spawned | Reaped | Beat) -> None:
         try:
             self._control.send(frames.encode(frame))
         except OSError:
-            os._exit(0)
+            pass  # the core is gone; the next look at the socket tells
 
     def _spawn(self, order: Spawn, fds: list[int]) -> None:
         try:
@@ -107,14 +123,18 @@ class ZygoteLoop:
             os._exit(status)
 
     def _call(self, order: Run, fds: list[int]) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            return  # the pipe closes unused, which says it
         if pid:
             self._children[pid] = order.key
             return
         complaint = ""
         try:
             self._leave_zygote(None)
-            sys.path[:0] = [entry for entry in order.import_path if entry not in sys.path]
+            os.write(fds[0], frames.BEGUN)
+            extend_path(order.import_path)
             module, _, name = order.target.partition(":")
             getattr(importlib.import_module(module), name)(**order.args)
         except BaseException as error:
@@ -125,11 +145,11 @@ class ZygoteLoop:
 
     def _leave_zygote(self, output: int | None) -> None:
         """In the new child: drop everything that is the zygote's."""
-        parent = os.getppid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
-        die_with_parent(parent)
+        die_with_parent(self._pid)
         self._control.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -196,20 +216,24 @@ def main(argv: list[str]) -> int:
     """Serve as the zygote; arguments: socket descriptor, parent's pid, modules to import."""
     control = socket.socket(fileno=int(argv[0]))
     control.set_inheritable(False)
-    die_with_parent(int(argv[1]))
+    core = int(argv[1])
+    die_with_parent(core, signal.SIGTERM)  # not SIGKILL: there are grandchildren to be taken along
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in (*argv[2:], "supervisors.host_main"):
         try:
             importlib.import_module(module)
         except ImportError:
             traceback.print_exc()
+    _flush()  # what is left in a buffer would be printed by every host
     gc.collect()
     gc.freeze()
-    loop = ZygoteLoop(control)
+    loop = ZygoteLoop(control, core)
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     control.send(frames.encode(Booted(os.getpid(), threads)))
     try:
         loop.run()
     except msgspec.MsgspecError:
         return 1
+    finally:
+        loop.end_all()
     return 0

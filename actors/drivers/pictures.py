@@ -152,9 +152,9 @@ class PictureDirectory:
     camera. It may lie anywhere, so that the empty belt can be shown whatever the directory holds.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._pictures = list_pictures(directory)
+    def __init__(self, directory: Path | str) -> None:
+        self._directory = Path(directory)
+        self._pictures = list_pictures(self._directory)
         self._next = 0
         self._shown: Frame | None = None
 
@@ -204,8 +204,8 @@ class PictureDirectory:
 class VideoFile:
     """A video file, frame by frame, from the start again after its end. Pace is the caller's."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
         self._capture = self._open()
 
     def read(self) -> Frame:

@@ -9,16 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from benchmarks.kit.contest import Absent, Case, Contender, Versus
+from benchmarks.kit.contest import Case, Contender, Versus
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGE = _ROOT / "rvm_edge" / "cli.py"
 _COMMAND = [sys.executable, "-m", "rvm_edge"]
 _BARE = "import sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"
 _DETECTOR = (
@@ -26,7 +25,7 @@ _DETECTOR = (
     "open_detector(default_detector_directory()); print(time.monotonic_ns())"
 )
 _IDLE_S = 10.0
-_UP_S = 60.0
+_SETTLE_S = 3.0
 _STOP_S = 20.0
 
 
@@ -35,43 +34,31 @@ class _Machine:
 
     def __init__(self) -> None:
         self._data = tempfile.mkdtemp()
-        self.launched_wall = time.time()
-        self._began = time.monotonic()
+        began_ns = time.monotonic_ns()
         self._process = subprocess.Popen(
             [*_COMMAND, "start", "--data-dir", self._data],
             cwd=_ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
-        self.start_ms = self._await_ready() * 1e3
+        assert self._process.stderr is not None
+        log = self._process.stderr
+        if not any(json.loads(line).get("event") == "machine_ready" for line in log):
+            msg = "rvm-edge start ended before it was ready"
+            raise RuntimeError(msg)
+        self.start_ms = (time.monotonic_ns() - began_ns) / 1e6
+        threading.Thread(target=log.read, daemon=True).start()  # or it would block on a full pipe
 
-    def _await_ready(self) -> float:
-        """Seconds from launch until every actor runs, as the actors' own records say."""
-        until = time.monotonic() + _UP_S
-        while time.monotonic() < until:
-            actors = self._actors()
-            if actors and all(actor["state"] == "running" for actor in actors):
-                since = [actor.get("since") for actor in actors]
-                if all(isinstance(at, float) for at in since):
-                    return max(since) - self.launched_wall
-                return time.monotonic() - self._began
-            time.sleep(0.1)
-        msg = f"not all actors were running within {_UP_S:g} s"
-        raise TimeoutError(msg)
-
-    def _actors(self) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            [*_COMMAND, "status", "--json", "--data-dir", self._data],
-            cwd=_ROOT,
-            capture_output=True,
-            check=False,
-        )
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[_Machine]:
+        """One that is ready, and has settled."""
+        machine = cls()
         try:
-            actors: list[dict[str, Any]] = json.loads(done.stdout)["actors"]
-        except (ValueError, KeyError, TypeError):
-            return []
-        return actors
+            time.sleep(_SETTLE_S)
+            yield machine
+        finally:
+            machine.stop()
 
     def rss_mb(self) -> float:
         return _rss_mb(self._process.pid)
@@ -127,43 +114,24 @@ def _start_ms() -> float:
     return machine.start_ms
 
 
-def _missing(*names: str) -> dict[str, Contender]:
-    return {name: Absent("rvm-edge start is not there yet") for name in names}
-
-
 @contextmanager
 def _start(work: float) -> Iterator[Mapping[str, Contender]]:
     del work
-    if not _PACKAGE.exists():
-        yield _missing("launch to all ready")
-        return
     yield {"launch to all ready": _start_ms, "detector's import and load": _detector_ms}
 
 
 @contextmanager
 def _memory(work: float) -> Iterator[Mapping[str, Contender]]:
     del work
-    if not _PACKAGE.exists():
-        yield _missing("core process")
-        return
-    machine = _Machine()
-    try:
+    with _Machine.started() as machine:
         yield {"core process": machine.rss_mb, "bare interpreter": _bare_rss_mb}
-    finally:
-        machine.stop()
 
 
 @contextmanager
 def _idle(work: float) -> Iterator[Mapping[str, Contender]]:
     del work
-    if not _PACKAGE.exists():
-        yield _missing("core process")
-        return
-    machine = _Machine()
-    try:
+    with _Machine.started() as machine:
         yield {"core process": machine.idle_percent, "one CPU": lambda: 100.0}
-    finally:
-        machine.stop()
 
 
 CASES = (

@@ -99,7 +99,7 @@ class Machine:
         """
         self.directory = directory
         self._home = directory.parent / f"{directory.name[:100]}-beside"
-        self._home.mkdir(exist_ok=True)
+        self._home.mkdir(parents=True, exist_ok=True)
         self.environ = environment(**(environ or {}))
         if settings:
             (self._home / "machine.toml").write_text(settings, encoding="utf-8")
@@ -168,6 +168,10 @@ class Machine:
         found: dict[str, Any] = self.until(lambda: self._in_state(path, states))
         return found
 
+    def until_well(self) -> None:
+        """Wait until nothing is missing."""
+        self.until(lambda: self.status()["state"] == "ok")
+
     def _in_state(self, path: str, states: tuple[str, ...]) -> dict[str, Any] | None:
         actor = self.actors().get(path)
         return actor if actor is not None and actor["state"] in states else None
@@ -223,6 +227,10 @@ class Machine:
         """The ledger, newest first."""
         records: list[dict[str, Any]] = self.send("/storage", "list_deposits")["records"]
         return records
+
+    def command(self, *arguments: object) -> list[str]:
+        """The command line of a command on this machine."""
+        return command_line(*arguments, "--data-dir", self.directory)
 
     def cli(self, *arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line on this machine."""
@@ -286,5 +294,5 @@ def is_alive(pid: int) -> bool:
 def _complete_lines(file: Path) -> Iterator[dict[str, Any]]:
     if file.exists():
         for line in file.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):
+            if line.endswith(b"\n") and line.strip():
                 yield json.loads(line)

@@ -30,7 +30,7 @@ from supervisors.testing import eventually
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SLOW = Backoff(initial_s=20.0, maximum_s=20.0)
 OPEN_MAPS = {"facts", "by_cause"}  # their keys are not ours to list
-OF_THE_DAEMON = {"version", "machine", "profile", "data_dir"}
+OF_THE_DAEMON = {"version", "machine", "profile", "data_dir", "phase"}
 TYPES = {
     "text": {str},
     "integer": {int},

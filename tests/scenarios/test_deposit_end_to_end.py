@@ -17,7 +17,7 @@ FIELDS = {
     "id", "state", "reason", "started_at", "updated_at", "item", "confidence", "model",
     "model_sha256", "trace",
 }  # fmt: skip
-PHASES = ("capturing", "deciding", "transporting", "confirming")
+PHASES = ("capturing", "deciding", "reserving", "transporting", "confirming")
 
 
 @pytest.fixture
@@ -85,20 +85,16 @@ def test_a_process_is_killed_during_a_deposit(machine, address):
     """At a random moment of the cycle; the machine is itself again, and has invented nothing."""
     rng = Random(address)
     for number in range(1, 4):
-        phase = rng.choice(PHASES)
-        machine.insert()
-        reach(machine, phase)
+        insert_and_reach(machine, rng.choice(PHASES))
         os.kill(machine.processes()[address], signal.SIGKILL)
-        machine.until_state(address, "running", "busy")
-        machine.until_idle()
+        until_done(machine, number)
+        machine.until_event("started", address, count=number + 1)
+        machine.until_well()
         no_more_credits_than_drops(machine, number)
-        machine.send(address, "kick")  # forget the streak, so that the next time is as fast
-        machine.until_state(address, "running", "busy")
-    pid = machine.process.pid
-    assert machine.status()["pid"] == pid
-    machine.until(lambda: not machine.send("/world", "ping") or machine.pins()[:2] == b"\0\0")
+        clear_belt(machine)
+    assert machine.status()["pid"] == machine.process.pid
     machine.insert()
-    machine.until(lambda: machine.deposits()[0]["state"] == "confirmed")
+    machine.until_deposit("confirmed", number=4)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -108,8 +104,7 @@ def test_the_core_is_killed_during_a_deposit(tmp_path, seed):
     directory = tmp_path / "data"
     for number in range(1, 3):
         with Machine(directory).ready() as machine:
-            machine.insert()
-            reach(machine, rng.choice(PHASES))
+            insert_and_reach(machine, rng.choice(PHASES))
             before = {one["id"]: one["state"] for one in machine.deposits()}
             machine.kill()
         with Machine(directory).ready() as machine:
@@ -145,16 +140,31 @@ def test_a_reserved_item_goes_to_review_when_the_core_dies(tmp_path):
         assert len({one["id"] for one in machine.deposits()}) == 2
 
 
-def reach(machine: Machine, phase: str) -> None:
-    """Wait until the cycle is in a phase, or has passed it already."""
-    order = ("idle", *PHASES, "returning")
+def insert_and_reach(machine: Machine, phase: str) -> None:
+    """Put an item in and wait until its cycle is in a phase, or past it."""
+    done = machine.send("/service/deposit", "cycle")["done"]
+    machine.insert()
 
     def is_there() -> bool:
         cycle = machine.send("/service/deposit", "cycle")
-        now = order.index(cycle["phase"]) if cycle["phase"] in order else order.index("deciding")
-        return now >= order.index(phase) or bool(cycle["deposit"] == "" and cycle["done"])
+        is_past = cycle["phase"] in PHASES[PHASES.index(phase) :] or cycle["done"] > done
+        return bool(is_past)
 
     machine.until(is_there)
+
+
+def until_done(machine: Machine, items: int) -> None:
+    """Wait until so many items have been dealt with."""
+    machine.until(lambda: machine.send("/service/deposit", "cycle")["done"] == items)
+
+
+def clear_belt(machine: Machine) -> None:
+    """Take away what a dead motor has left on the belt: the world begins anew."""
+    machine.send("/world", "kick")
+    machine.until_state("/world", "running")
+    machine.until(
+        lambda: machine.send("/machine/sensors", "read_inputs")["levels"]["beam_inlet"] is False
+    )
 
 
 def no_more_credits_than_drops(machine: Machine, items: int) -> None:

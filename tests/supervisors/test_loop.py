@@ -1,6 +1,7 @@
 """The life of one incarnation: what handlers may do to themselves and not to others."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -356,3 +357,22 @@ def test_a_message_to_an_async_actor_that_is_ending_never_raises_in_the_sender(
     is_over.set()
     sender.join(5.0)
     assert errors == []
+
+
+def test_a_background_task_that_swallows_its_cancellation_is_told_again(
+    monkeypatch: pytest.MonkeyPatch, journal: list[str]
+) -> None:
+    monkeypatch.setattr("supervisors.loop._CANCEL_AGAIN_S", 0.01)
+
+    class Stubborn(Async):
+        async def _background(self, how: str) -> None:
+            for attempt in range(3):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                self.journal.append(f"{how} {attempt}")
+
+    child = ChildSpec("a", Stubborn, args={"journal": journal})
+    with Supervisor.start(group("one_for_one", [child])) as sup:
+        sup.request("a", Work("told"))
+        sup.request("a", Ping())
+    assert journal == ["start", "told 0", "told 1", "told 2", "stop Shutdown"]

@@ -229,7 +229,7 @@ def test_too_many_leaks_are_told(clock: VirtualClock) -> None:
             clock.advance(2.1)
             eventually(lambda leaks=leaks: system.leaked_threads == leaks)
             assert told.is_set() is (leaks > 1)
-            eventually(lambda: sup.ref("a"))
+            eventually(lambda leaks=leaks: sup.ref("a") == ChildRef("/a", leaks + 1))
         gate.set()
         eventually(lambda: system.leaked_threads == 0)
     system.close()

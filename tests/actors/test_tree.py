@@ -1,0 +1,77 @@
+"""The tree as a value: what the design draws, and nothing that a process could not be given."""
+
+import msgspec
+
+from actors import tree
+from config.settings import Settings
+from rvm_edge.daemon import choose_drivers
+from supervisors import Host, SupervisorSpec
+from supervisors.actor import build
+
+DRAWN = """
+/storage thread
+/world thread
+/machine one_for_all escalate
+/machine/motor process
+/machine/sensors thread
+/vision rest_for_one quarantine
+/vision/camera process
+/vision/inference process
+/service rest_for_one quarantine
+/service/deposit thread
+/service/session thread
+/uplink one_for_one quarantine
+/uplink/link thread
+/uplink/channel thread
+/uplink/sync thread
+/uplink/media thread
+/console one_for_one quarantine
+/console/api thread
+/console/kiosk thread
+/updates thread
+/health thread
+"""
+
+
+def machine(tmp_path) -> SupervisorSpec:
+    settings = Settings()
+    drivers = choose_drivers(settings, tmp_path)
+    return tree.machine(settings, drivers, tmp_path, "m")
+
+
+def walk(spec, prefix=""):
+    for child in spec.children:
+        path = f"{prefix}/{child.id}"
+        yield path, child
+        if isinstance(child.start, SupervisorSpec):
+            yield from walk(child.start, path)
+
+
+def line(path, child):
+    if isinstance(child.start, SupervisorSpec):
+        return f"{path} {child.start.strategy.value} {child.start.on_exhausted}"
+    return f"{path} {child.host.value}"
+
+
+def test_the_tree_is_the_one_that_is_drawn(tmp_path):
+    lines = [line(path, child) for path, child in walk(machine(tmp_path))]
+    assert lines == DRAWN.split("\n")[1:-1]
+
+
+def test_every_actor_could_live_in_a_process(tmp_path):
+    for path, child in walk(machine(tmp_path)):
+        if isinstance(child.start, type):
+            args = msgspec.msgpack.decode(msgspec.msgpack.encode(dict(child.args)))
+            assert isinstance(build(child.start, args), child.start), path
+
+
+def test_what_calls_drivers_or_native_code_has_a_process_of_its_own(tmp_path):
+    hosts = {path: child.host for path, child in walk(machine(tmp_path))}
+    for path in ("/machine/motor", "/vision/camera", "/vision/inference"):
+        assert hosts[path] is Host.PROCESS
+
+
+def test_the_motor_is_brought_to_rest_whoever_ends_it(tmp_path):
+    motor = dict(walk(machine(tmp_path)))["/machine/motor"]
+    assert motor.fail_safe == "actors.motor:make_safe"
+    assert motor.critical

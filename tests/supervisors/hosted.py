@@ -1,0 +1,449 @@
+"""Actors for tests of process hosts: one class, in a thread or in a process, and ways to fail."""
+
+import ctypes
+import fcntl
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from protocol.message import Delivery, Down, Message
+from supervisors import (
+    IGNORE,
+    NO_BACKOFF,
+    Actor,
+    ActorSystem,
+    AsyncActor,
+    ChildSpec,
+    Put,
+    RequestFailed,
+    Strategy,
+    Supervisor,
+    SupervisorSpec,
+    Waiting,
+    handles,
+)
+from supervisors.exits import ExitReason
+from supervisors.testing import eventually
+
+
+class Ask(Message, tag="hosted.ask"):
+    """Give ``number`` back."""
+
+    number: int = 0
+
+
+class Answer(Message, tag="hosted.answer"):
+    """Here it is."""
+
+    number: int
+    pid: int
+    incarnation: int
+
+
+class Do(Message, tag="hosted.do"):
+    """Do something, named by a method of `Hosted`."""
+
+    what: str
+    arg: str = ""
+
+
+class Hang(Message, tag="hosted.hang"):
+    """The same, and it is known to take too long."""
+
+    what: str
+    arg: str = ""
+
+
+class Said(Message, tag="hosted.said"):
+    """Something an actor reports to the probe."""
+
+    what: str
+    by: str = ""
+
+
+class Pay(Message, tag="hosted.pay"):
+    """Money."""
+
+    delivery = Delivery.MONEY
+
+    number: int
+
+
+class Turn(Message, tag="hosted.turn"):
+    """An order to an actuator."""
+
+    delivery = Delivery.COMMAND
+
+    number: int
+
+
+class Measured(Message, tag="hosted.measured"):
+    """A value of which only the latest counts."""
+
+    delivery = Delivery.TELEMETRY
+
+    number: int
+
+
+class Note(Message, tag="hosted.note"):
+    """An event with a load."""
+
+    number: int
+    load: bytes = b""
+
+
+class Halt(Message, tag="hosted.halt"):
+    """A message of the fast lane."""
+
+    delivery = Delivery.SAFETY
+
+    number: int = 0
+
+
+class Load(Message, tag="hosted.load"):
+    """Give so many bytes back."""
+
+    size: int
+
+
+class Loaded(Message, tag="hosted.loaded"):
+    """So many bytes."""
+
+    load: bytes
+
+
+class Boom(Exception):
+    """A failure to order."""
+
+
+RELEASE = threading.Event()
+"""Ends what hangs in threads, so that a test leaves none behind; processes are killed."""
+
+
+class Hosted(Actor):
+    """Does what it is told and tells the probe.
+
+    Args:
+        start: how ``on_start`` goes; ``"file:…"`` reads the word from a file each time.
+        stop: how ``on_stop`` goes.
+        probe: address that hears of it.
+    """
+
+    def __init__(self, start: str = "ok", stop: str = "ok", probe: str = "") -> None:
+        self.start = start
+        self.stop = stop
+        self.probe = probe
+        self.kept: list[Any] = []
+
+    def say(self, what: str) -> None:
+        if self.probe:
+            self.ctx.tell(self.probe, Said(what, self.ctx.path))
+
+    def on_start(self) -> Any:
+        how = self.start
+        if how.startswith("file:"):
+            how = Path(how[5:]).read_text(encoding="utf-8").strip()
+        if how == "ignore":
+            return IGNORE
+        if how == "waiting":
+            raise Waiting("camera")
+        if how == "crash":
+            raise Boom("in on_start")
+        if how == "exit":
+            sys.exit("in on_start")
+        if how == "hang":
+            hang_in_on_start()
+        if how.startswith("raw:"):
+            self.do_raw(how[4:])
+        self.say("started")
+        return None
+
+    def on_stop(self, reason: ExitReason) -> None:
+        if self.stop == "crash":
+            raise Boom("in on_stop")
+        if self.stop == "hang":
+            hang_in_on_stop()
+        if self.stop.startswith("until:"):
+            eventually(Path(self.stop[6:]).exists)
+        self.say(f"stopped {reason}")
+
+    @handles(Ask)
+    def ask(self, message: Ask) -> Answer:
+        return Answer(message.number, os.getpid(), self.ctx.incarnation)
+
+    @handles(Load)
+    def load(self, message: Load) -> Loaded:
+        return Loaded(b"x" * message.size)
+
+    @handles(Pay)
+    def pay(self, message: Pay) -> None:
+        self.say(f"pay {message.number}")
+
+    @handles(Turn)
+    def turn(self, message: Turn) -> None:
+        self.say(f"turn {message.number}")
+
+    @handles(Measured)
+    def measured(self, message: Measured) -> None:
+        self.say(f"measured {message.number}")
+
+    @handles(Halt)
+    def halt(self, message: Halt) -> None:
+        if message.number < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.say(f"halt {message.number}")
+
+    @handles(Note)
+    def note(self, message: Note) -> None:
+        if message.number < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.say(f"note {message.number}")
+
+    @handles(Down)
+    def down(self, message: Down) -> None:
+        self.say(f"down {message.path} {message.incarnation} {message.normal}")
+
+    @handles(Said)
+    def said(self, message: Said) -> None:
+        self.say(f"tick {message.what}")
+
+    @handles(Do, deadline_s=1.0)
+    def do(self, message: Do) -> Answer:
+        getattr(self, f"do_{message.what}")(message.arg)
+        return Answer(0, os.getpid(), self.ctx.incarnation)
+
+    @handles(Hang, deadline_s=0.3)
+    def hang(self, message: Hang) -> None:
+        getattr(self, f"do_{message.what}")(message.arg)
+
+    # -- what it can be told --------------------------------------------------------------------
+
+    def do_crash(self, arg: str) -> None:
+        raise Boom(arg)
+
+    def do_exit(self, arg: str) -> None:
+        sys.exit(arg)
+
+    def do_vanish(self, arg: str) -> None:
+        os._exit(int(arg or 0))
+
+    def do_stop(self, arg: str) -> None:
+        self.ctx.stop(arg)
+
+    def do_print(self, arg: str) -> None:
+        print(arg, end="" if arg.endswith("…") else "\n")  # noqa: T201 - it is what is tested
+
+    def do_hang(self, arg: str) -> None:
+        RELEASE.wait(60)
+
+    def do_gil(self, arg: str) -> None:
+        hold_the_gil()
+
+    def do_until(self, arg: str) -> None:
+        """Hold the handler until a file is there."""
+        self.ctx.extend(60)
+        self.say("holding")
+        eventually(Path(arg).exists)
+
+    def do_raw(self, arg: str) -> None:
+        """Write bytes to the core's socket."""
+        self.ctx._router._link.send(bytes.fromhex(arg))
+
+    def do_raw_zeros(self, arg: str) -> None:
+        self.ctx._router._link.send(bytes(int(arg)))
+
+    def do_raw_and_hang(self, arg: str) -> None:
+        self.do_raw(arg)
+        RELEASE.wait(60)
+
+    def do_tell_large(self, arg: str) -> None:
+        assert self.ctx.tell(arg, Note(1, bytes(200_000))) is Put.TOO_LARGE
+
+    def do_ask_large(self, arg: str) -> None:
+        self.ctx.request(arg, Load(200_000))
+
+    def do_deaf(self, arg: str) -> None:
+        """Close the socket and live on."""
+        os.close(self.ctx._router._link.fileno())
+        hang_deaf()
+
+    def do_children(self, arg: str) -> None:
+        """Start a process of one's own that would outlive one; its pid goes to a file."""
+        child = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        self.kept.append(child)
+        Path(arg).write_text(str(child.pid), encoding="ascii")
+
+    def do_watch(self, arg: str) -> None:
+        self.ctx.watch(arg)
+
+    def do_unwatch(self, arg: str) -> None:
+        self.ctx.unwatch(arg)
+
+    def do_ask(self, arg: str) -> None:
+        answer = self.ctx.request(arg, Ask(5), reply=Answer)
+        self.say(f"asked {answer.number}")
+
+    def do_ask_back(self, arg: str) -> None:
+        """Ask another, which asks this one back: ``address seconds``."""
+        address, seconds = arg.split()
+        self.ctx.extend(60)
+        back = Do("ask_back", f"{self.ctx.path} {seconds}")
+        self.ctx.request(address, back, timeout_s=float(seconds))
+
+    def do_leave_thread(self, arg: str) -> None:
+        threading.Thread(target=RELEASE.wait, args=(60,)).start()
+
+    def do_freeze(self, arg: str) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def do_chatter(self, arg: str) -> None:
+        """Talk to somebody without end."""
+        while not RELEASE.is_set():
+            self.ctx.tell(arg, Ask(1))
+
+    def do_relay(self, arg: str) -> None:
+        """Ask the first of a list of addresses to ask the rest."""
+        address, _, rest = arg.partition(" ")
+        if address:
+            self.ctx.request(address, Do("relay", rest), timeout_s=20)
+
+    def do_timers(self, arg: str) -> None:
+        self.ctx.schedule_once(0.01, Said("once"))
+        self.ctx.cancel(self.ctx.schedule_once(0.01, Said("never")))
+        self.ctx.schedule_every(0.01, Said("every"))
+
+    def do_emit(self, arg: str) -> None:
+        self.ctx.emit("seen", what=arg, raw=b"\xff")
+        self.ctx.log("noted", what=arg)
+        self.ctx.note(mood=arg)
+
+    def do_eat(self, arg: str) -> None:
+        self.kept.append(bytearray(os.urandom(1 << 16)) * (int(arg) << 4))
+
+    def do_eat_and_hold(self, arg: str) -> None:
+        self.ctx.extend(60)
+        self.do_eat(arg)
+        RELEASE.wait(60)
+
+    def do_measure_share(self, arg: str) -> None:
+        """Say what a shared area holds, and whether it could be shrunk."""
+        fd = self.ctx.shares[arg]
+        with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as area:
+            self.say(f"share {area[:5].decode()} {len(area)} {fcntl.fcntl(fd, 1034)}")
+
+    def do_write_share(self, arg: str) -> None:
+        with mmap.mmap(self.ctx.shares[arg], 0) as area:
+            area[:5] = b"hello"
+
+    def do_python(self, arg: str) -> None:
+        self.say(f"python {sys.executable} {sys.version_info[1]} {len(threading.enumerate())}")
+
+
+class HostedAsync(Hosted, AsyncActor):
+    """The same, on an event loop."""
+
+    async def on_start(self) -> Any:
+        return super().on_start()
+
+    @handles(Ask)
+    async def ask(self, message: Ask) -> Answer:
+        return super().ask(message)
+
+    @handles(Do, deadline_s=1.0)
+    async def do(self, message: Do) -> Answer:
+        if message.what == "ask":
+            answer = await self.ctx.request(message.arg, Ask(5), reply=Answer)
+            self.say(f"asked {answer.number}")
+            return answer
+        return super().do(message)
+
+
+def hang_in_on_start() -> None:
+    RELEASE.wait(60)
+
+
+def hang_in_on_stop() -> None:
+    RELEASE.wait(60)
+
+
+def hang_deaf() -> None:
+    RELEASE.wait(60)
+
+
+def hold_the_gil() -> None:
+    """Sleep in C without letting go of the interpreter: no other Python thread runs."""
+    ctypes.PyDLL(None).usleep(60_000_000)
+
+
+# -- what the tests use -------------------------------------------------------------------------
+
+
+def hosted(id_: str, host: str = "process", *, kind: type[Hosted] = Hosted, **more: Any) -> Any:
+    """A child spec of `Hosted`; start, stop and probe go to it."""
+    args = {key: more.pop(key) for key in ("start", "stop", "probe") if key in more}
+    return ChildSpec(id_, kind, host=host, args=args, **more)
+
+
+@contextmanager
+def tree(*children: ChildSpec, system: Any = None, **flags: Any) -> Iterator[Supervisor]:
+    """A running tree without backoff or limits, in a system of its own that ends with it."""
+    options = {"intensity": None, "backoff": NO_BACKOFF, **flags}
+    system = system or ActorSystem()
+    spec = SupervisorSpec(children, strategy=Strategy.ONE_FOR_ONE, **options)
+    RELEASE.clear()
+    try:
+        sup = Supervisor.start(spec, system=system)
+        try:
+            yield sup
+        finally:
+            sup.stop(timeout_s=20)
+    finally:
+        RELEASE.set()
+        system.close()
+
+
+def ask(sup: Supervisor, child: str, number: int = 0, timeout_s: float = 10.0) -> Answer:
+    """Ask and get the answer."""
+    return sup.request(child, Ask(number), reply=Answer, timeout_s=timeout_s)
+
+
+def answers(sup: Supervisor, child: str) -> bool:
+    """Whether it is there and answers."""
+    try:
+        return ask(sup, child, 3).number == 3
+    except RequestFailed:
+        return False
+
+
+def do(sup: Supervisor, child: str, what: str, arg: str = "") -> Answer:
+    """Have it do something and wait until it is done."""
+    return sup.request(child, Do(what, arg), reply=Answer, timeout_s=10.0)
+
+
+def successor(sup: Supervisor, child: str, old: int) -> int:
+    """Wait for the next incarnation to run; return its number."""
+    return eventually(
+        lambda: (ref := sup.ref(child)) is not None and ref.incarnation > old and ref.incarnation,
+        20.0,
+    )
+
+
+def last_exit(sup: Supervisor, child: str) -> ExitReason:
+    """How it last ended, as soon as its supervisor knows."""
+    return eventually(lambda: sup.rows[child].last_exit)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: not gone, and not a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
