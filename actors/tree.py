@@ -24,10 +24,6 @@ from models.vision.frames import ring_size_bytes
 from supervisors import ChildSpec, Host, Limits, MailboxSpec, Strategy, SupervisorSpec
 from supervisors.shares import SharedMemory
 
-PRELOAD = ("numpy", "cv2", "actors.camera", "actors.inference", "actors.motor")
-"""What the zygote imports, so that a process host starts in milliseconds. Not onnxruntime: its
-import starts a thread, and a process with threads must not be forked."""
-
 _PRESERVE = MailboxSpec(capacity=1024, on_restart="preserve")
 _ADDRESSES = {
     "storage": "/storage",

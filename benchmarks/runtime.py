@@ -85,7 +85,8 @@ def _run(case: Case, cpus: str, *, quick: bool) -> list[Row]:
         )
         said = json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
-        everybody = {versus.ours: f"failed: {error}" for versus in case.comparisons}
+        print(f"{case.name}: {error}", file=sys.stderr)
+        everybody = {versus.ours: "failed, see above" for versus in case.comparisons}
         return rows(case, cpus, {}, everybody)
     return rows(case, cpus, said["figures"], said["absent"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 from rvm_edge import version
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a disk says that does not take our output; of files by name it says which."""
 
 
 class _Entry(NamedTuple):
@@ -52,26 +55,24 @@ def main(argv: list[str] | None = None) -> int:
     _speak_to_anybody()
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
-        return _flushed(status)
+        _flush()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _forget_output()
         return EXIT_PIPE
-
-
-def _flushed(status: int) -> int:
-    """The status, or a failure if what was printed cannot be written."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
         _forget_output()
         print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
         return EXIT_FAILED
     return status
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _run(arguments: list[str]) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from actors import tree
+from actors.preload import PRELOAD
 from actors.tree import Drivers
 from config.settings import Settings
 from models.vision.frames import format_ring
@@ -62,8 +63,10 @@ _Demand = Literal["signal", "stop", "give up"]
 class Daemon:
     """One run of the machine."""
 
-    def __init__(self, settings: Settings, data: DataDir, notes: tuple[str, ...] = ()) -> None:
-        """Hear signals from now on, start the zygote before there is any thread, prepare the rest.
+    def __init__(
+        self, settings: Settings, data: DataDir, zygote: Zygote, notes: tuple[str, ...] = ()
+    ) -> None:
+        """Hear signals from now on, and prepare the rest.
 
         Args:
             notes: about the settings, for the log.
@@ -75,7 +78,7 @@ class Daemon:
             signal.signal(number, self._on_signal)
         self._settings = settings
         self._data = data
-        self._zygote = Zygote(tree.PRELOAD)
+        self._zygote = zygote
         options = settings.logging
         self._log = Log(
             data.path / "logs", self._clock, options.level, options.rotate_mb, options.files
@@ -101,7 +104,7 @@ class Daemon:
             recorder=recorder,
             shares=(area,),
             allows_faults=self._settings.machine.profile == "simulated",
-            preload=tree.PRELOAD,
+            preload=PRELOAD,
             zygote=self._zygote,
             max_leaks=_MAX_LEAKS,
             on_too_many_leaks=lambda: self._inbox.put("give up"),
@@ -161,7 +164,7 @@ class Daemon:
 
     def _tick(self, is_healthy: bool) -> None:
         self._notifier.tick(is_healthy)
-        faulthandler.dump_traceback_later(_FROZEN_S, exit=True)
+        faulthandler.dump_traceback_later(_FROZEN_S, exit=True, file=2)  # sys.stderr may be none
 
     # -- what reaches the main thread ---------------------------------------------------------
 

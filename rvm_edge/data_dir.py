@@ -15,7 +15,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import socket
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,7 +124,7 @@ class DataDir:
                 "this machine's own back, or remove the file to make it another machine"
             )
             raise DataDirError(msg)
-        made = f"rvm-{secrets.token_hex(4)}"
+        made = f"rvm-{os.urandom(4).hex()}"
         _write_durably(file, made + "\n")
         return made
 

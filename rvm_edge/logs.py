@@ -151,7 +151,10 @@ class _Terminal:
     """Standard error: for people on a terminal, JSON otherwise, with priorities for the journal."""
 
     def __init__(self) -> None:
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        try:
+            self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        except ValueError:  # closed
+            self._is_terminal = False
         self._is_journal = "JOURNAL_STREAM" in os.environ
         is_plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
         self._people = structlog.dev.ConsoleRenderer(colors=not is_plain)

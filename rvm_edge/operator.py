@@ -22,6 +22,7 @@ from supervisors import ActorSystem, RequestFailed, Supervisor
 from supervisors.actor import Handler, commands_of
 from supervisors.faults import FATAL_IN_THREAD
 from supervisors.mailbox import Put
+from supervisors.plan import State
 from supervisors.results import NotFound, Ok, Started
 from supervisors.spec import ChildSpec, Host, SupervisorSpec
 from supervisors.status import snapshot, stacks
@@ -115,7 +116,20 @@ class Operator:
                 "unknown_command",
                 f"{request.address} knows no command {request.command!r}. {choices}",
             )
-        return self._deliver(request, handler)
+        return self._absent(request.address) or self._deliver(request, handler)
+
+    def _absent(self, address: str) -> Refusal | None:
+        """One that does not run, and will not by itself, need not be waited for."""
+        parent, _, id_ = address.rpartition("/")
+        supervisor = self._system.supervisors.get(parent or "/")
+        row = supervisor.rows.get(id_) if supervisor is not None else None
+        if row is None or row.state not in _AWAY:
+            return None
+        why = f" for {row.waiting_for}" if row.waiting_for else ""
+        return Refusal(
+            "not_running",
+            f"{address} is not running: {row.state.value}{why}; start it with: send {address} kick",
+        )
 
     def _not_found(self, address: str, children: Iterable[str]) -> Refusal:
         if address == "/":
@@ -228,6 +242,7 @@ def describe(handler: Handler) -> str:
     return ", ".join(parts) or "none"
 
 
+_AWAY = (State.STOPPED, State.WAITING, State.QUARANTINED)
 _WELL = ("running", "busy", "waiting")
 
 

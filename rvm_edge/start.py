@@ -45,9 +45,14 @@ def run(args: argparse.Namespace) -> int:
     except Held as error:
         print(error, file=sys.stderr)
         return EXIT_HELD
+    from actors.preload import PRELOAD
+    from supervisors.zygote import Zygote
+
+    zygote = Zygote(PRELOAD)  # it imports its modules while we import ours
+
     from rvm_edge.daemon import Daemon
 
-    return Daemon(settings, data, notes).run()
+    return Daemon(settings, data, zygote, notes).run()
 
 
 def _settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, tuple[str, ...]]:

@@ -147,6 +147,10 @@ class Link:
             length = self._socket.recv_into(self._buffer, 0, flags)
         except (BlockingIOError, InterruptedError):
             return 0
+        except ConnectionResetError:
+            # It died with messages unread. The kernel says so once and first; what it had still
+            # sent, its last words among it, comes after.
+            return self._receive(flags)
         except OSError:
             return -1
         try:
@@ -203,3 +207,5 @@ class Link:
             self._reactor.remove(self._fd)
             self._is_ended = True
             self._socket.close()
+            self._buffer = bytearray()  # late calls may hold the rest of us for seconds
+            self._view = memoryview(self._buffer)

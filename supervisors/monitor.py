@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from supervisors.system import ActorSystem
 
 _TICK_S = 0.1
+_STALL_S = 40.0
+"""How long a supervisor or the reactor may be at one thing; a zygote's boot may take 30 s of it."""
 
 
 class Watched(Protocol):
@@ -30,6 +32,18 @@ class Watched(Protocol):
         """End it, by whatever means; called in a thread of its own."""
 
 
+class Loop(Protocol):
+    """A thread that others depend on.
+
+    Attributes:
+        busy_since: when it began what it is at (monotonic), None while it waits.
+        thread: where it runs.
+    """
+
+    busy_since: float | None
+    thread: threading.Thread
+
+
 class Monitor:
     """Looks at every live incarnation ten times a second."""
 
@@ -38,6 +52,7 @@ class Monitor:
         self._system = system
         self._watched: dict[int, Watched] = {}
         self._contained: set[int] = set()
+        self._stalled: set[str] = set()
         self._wake = threading.Event()
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -74,7 +89,7 @@ class Monitor:
     def tick(self) -> None:
         """One look at everybody."""
         now_ns = self._system.clock.monotonic_ns()
-        is_healthy = True
+        is_healthy = not self._has_stalled(now_ns / 1e9)
         for key, watched in self._watched.copy().items():  # others add and remove meanwhile
             why = watched.overdue(now_ns)
             if not why:
@@ -90,6 +105,17 @@ class Monitor:
         self.last_tick_ns = now_ns
         for callback in self.on_tick:
             callback(is_healthy)
+
+    def _has_stalled(self, now: float) -> bool:
+        """Whether a loop that others depend on has stopped; only a restart of the whole helps."""
+        stalled: set[str] = set()
+        for who, loop in self._system.loops().items():
+            if loop.busy_since is not None and now - loop.busy_since > _STALL_S:
+                stalled.add(who)
+                if who not in self._stalled:
+                    self._system.emit(who, "stalled", {"stack": stack_of_thread(loop.thread)})
+        self._stalled = stalled
+        return bool(stalled)
 
     def close(self) -> None:
         """Stop ticking."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from typing import Any
 
 import msgspec
@@ -18,13 +19,14 @@ from supervisors.vitals import Current, Stats, Vitals
 PAGE_BYTES = 16 * 1024
 _CURRENT = struct.Struct("<QQQ40s")  # since_ns, deadline_ns, id, name; the id is written last
 _COUNTS = struct.Struct("<QQQ")  # disposed: ordinary, fast; beat_ns
-_STATS = struct.Struct("<II")  # sequence (odd while written), length
+_STATS = struct.Struct("<III")  # sequence (odd while written), length, checksum
 _AT_COUNTS = 0
 _AT_CURRENT = 64
 _AT_ID = _AT_CURRENT + 16
 _AT_STATS = 192
 _STATS_ROOM = PAGE_BYTES - _AT_STATS - _STATS.size
 _FLUSH_NS = 500_000_000
+_U32 = 0xFFFFFFFF
 _U64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -92,12 +94,12 @@ class PageWriter(Vitals):
         data = msgspec.msgpack.encode(_Shown(self.stats(), self.facts))
         if len(data) > _STATS_ROOM:
             data = msgspec.msgpack.encode(_Shown(Stats(self.handled), {}))
-        at = _AT_STATS + _STATS.size
+        at, checksum = _AT_STATS + _STATS.size, zlib.crc32(data)
         self._sequence += 1
-        _STATS.pack_into(self._page, _AT_STATS, self._sequence, len(data))
+        _STATS.pack_into(self._page, _AT_STATS, self._sequence & _U32, len(data), checksum)
         self._page[at : at + len(data)] = data
         self._sequence += 1
-        _STATS.pack_into(self._page, _AT_STATS, self._sequence, len(data))
+        _STATS.pack_into(self._page, _AT_STATS, self._sequence & _U32, len(data), checksum)
 
 
 class PageReader:
@@ -132,15 +134,15 @@ class PageReader:
 
     def _shown(self) -> _Shown:
         for _ in range(8):
-            before, length = _STATS.unpack_from(self._page, _AT_STATS)
-            if before % 2 or not length or length > _STATS_ROOM:
+            sequence, length, checksum = _STATS.unpack_from(self._page, _AT_STATS)
+            if sequence % 2 or not length or length > _STATS_ROOM:
                 continue
             at = _AT_STATS + _STATS.size
             data = self._page[at : at + length]
-            if _STATS.unpack_from(self._page, _AT_STATS)[0] == before:
+            if zlib.crc32(data) == checksum:  # no order of stores has to be relied on
                 try:
                     return msgspec.msgpack.decode(data, type=_Shown)
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError):
                     continue
         return _Shown(Stats(), {})
 

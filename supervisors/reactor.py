@@ -28,10 +28,11 @@ class Reactor:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._epoll.register(self._wake_read, select.EPOLLIN)
+        self.busy_since: float | None = None
         self._has_pipe = True
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="reactor", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name="reactor", daemon=True)
+        self.thread.start()
 
     def add(self, fd: int, callback: Callable[[int], None]) -> None:
         """Call back with the event mask whenever ``fd`` is readable or hung up."""
@@ -39,10 +40,15 @@ class Reactor:
         self._epoll.register(fd, READS)
 
     def remove(self, fd: int) -> None:
-        """Forget a descriptor, before it is closed."""
-        if self._callbacks.pop(fd, None) is not None:
-            with contextlib.suppress(OSError, ValueError):  # the reactor itself is closed
-                self._epoll.unregister(fd)
+        """Forget a descriptor, before it is closed.
+
+        Two threads may want that at once. The second must not close it before the first has
+        unregistered it: the number would be a new host's by then, and that host never heard.
+        """
+        with self._lock:
+            if self._callbacks.pop(fd, None) is not None:
+                with contextlib.suppress(OSError, ValueError):  # the reactor itself is closed
+                    self._epoll.unregister(fd)
 
     def look(self, fd: int, events: int) -> None:
         """Look for other events: `READS`, `ROOM`, both, or nothing while another thread reads."""
@@ -67,7 +73,10 @@ class Reactor:
 
     def _run(self) -> None:
         while not self._is_closed:
-            for fd, events in self._epoll.poll(self._patience_s()):
+            self.busy_since = None
+            ready = self._epoll.poll(self._patience_s())
+            self.busy_since = time.monotonic()
+            for fd, events in ready:
                 if fd == self._wake_read:
                     self._drain_wake()
                     continue
@@ -101,9 +110,11 @@ class Reactor:
         self._is_closed = True
         with self._lock:
             self._wake()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(2.0)
+        if threading.current_thread() is not self.thread:
+            self.thread.join(2.0)
         with self._lock:
+            if not self._has_pipe:
+                return
             self._has_pipe = False
             self._late.clear()
             self._epoll.close()

@@ -122,8 +122,9 @@ class Supervisor:
         self._since: dict[str, tuple[State, int, float]] = {}
         self._killed_why: str | None = None
         self._owns_system = False
+        self.busy_since: float | None = None
         self._over = threading.Event()
-        self._thread = threading.Thread(
+        self.thread = threading.Thread(
             target=self._run, name=f"supervisor {self.path}", daemon=True
         )
 
@@ -221,7 +222,7 @@ class Supervisor:
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended; False when the time ran out first."""
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self.thread:
             return False
         return self._over.wait(timeout_s)
 
@@ -256,7 +257,7 @@ class Supervisor:
         """Start the thread; the outcome goes to ``notify``."""
         self.system.supervisors[self.path] = self
         self.system.clock.on_advance(self._poke)
-        self._thread.start()
+        self.thread.start()
         self._events.put(p.Begin())
 
     def ask_stop(self) -> None:
@@ -279,7 +280,9 @@ class Supervisor:
             while self._core.ended is None and self._killed_why is None:
                 event = self._next_event()
                 if event is not None:
+                    self.busy_since = self.system.clock.monotonic()
                     self._step(event)
+                    self.busy_since = None
         except BaseException as error:
             self._killed_why = f"supervisor bug: {Crash.of(error).stack}"
             self.system.emit(self.path, "supervisor_bug", {"stack": Crash.of(error).stack})
@@ -361,7 +364,7 @@ class Supervisor:
     # -- calls ----------------------------------------------------------------------------------
 
     def _answer_to(self, request: p.Request) -> Answer:
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self.thread:
             msg = "a supervisor cannot call itself"
             raise RuntimeError(msg)
         ref = next(self._call_ids)

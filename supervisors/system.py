@@ -26,7 +26,7 @@ from supervisors.context import (
 from supervisors.dead_letters import DeadLetters
 from supervisors.exits import ExitReason
 from supervisors.mailbox import Put
-from supervisors.monitor import Monitor
+from supervisors.monitor import Loop, Monitor
 from supervisors.pending import BlockingWaiter, Waiter
 from supervisors.recorder import NullRecorder, Recorder
 from supervisors.registry import Slot
@@ -299,6 +299,13 @@ class ActorSystem:
             if self._zygote is None or not self._zygote.is_alive:
                 self._zygote = Zygote(self._preload)  # a dead one clears up after itself
             return self._zygote
+
+    def loops(self) -> dict[str, Loop]:
+        """The threads that all depend on, by path, for the monitor."""
+        loops: dict[str, Loop] = dict(self.supervisors.copy())
+        if self._reactor is not None:
+            loops["/reactor"] = self._reactor
+        return loops
 
     @property
     def zygote_pid(self) -> int | None:

@@ -98,9 +98,20 @@ class ZygoteLoop:
         except OSError:
             pass  # the core is gone; the next look at the socket tells
 
-    def _spawn(self, order: Spawn, fds: list[int]) -> None:
+    def _fork(self) -> int:
+        """Fork; a SIGTERM to the child waits until our handler is no longer in its way."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        pid = -1
         try:
             pid = os.fork()
+        finally:
+            if pid:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+        return pid
+
+    def _spawn(self, order: Spawn, fds: list[int]) -> None:
+        try:
+            pid = self._fork()
         except OSError as error:
             self._say(Spawned(order.key, 0, str(error)))
             return
@@ -124,7 +135,7 @@ class ZygoteLoop:
 
     def _call(self, order: Run, fds: list[int]) -> None:
         try:
-            pid = os.fork()
+            pid = self._fork()
         except OSError:
             return  # the pipe closes unused, which says it
         if pid:
@@ -148,6 +159,7 @@ class ZygoteLoop:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         os.setsid()
         die_with_parent(self._pid)
         self._control.close()

@@ -4,6 +4,7 @@ One thread by default and no spinning: on a machine with six cores and a motor t
 detector that is a little faster by burning idle cores is no gain.
 """
 
+import os
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from models.vision.detector import Detection, DetectorInfo
 from models.vision.errors import BackendMissing, ContractBroken, WeightsUnreadable
 from models.vision.letterbox import boxes_in_picture, check_frame, letterbox
 from models.vision.manifest import Manifest
+
+# Its wheels tell their maker what they run, and keep a database of it in the home directory. A
+# machine in a shop tells its platform and nobody else; heard only when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 try:
     import onnxruntime as ort

@@ -124,6 +124,35 @@ def test_beams_are_debounced_and_told_once(tmp_path, pins):
         assert [type(each) for each in heard] == [ItemArrived, ItemDropped, InletCleared]
 
 
+def test_a_drop_beam_that_was_never_seen_free_proves_no_drop(tmp_path, pins):
+    """Dirty, or blocked when the sensors came back: a credit needs the beam to be crossed."""
+    pins.write(ports.BEAM_DROP, True)
+    heard = []
+    with tree(ChildSpec("heard", Heard, args={"heard": heard}), sensors(tmp_path)) as (sup, events):
+        eventually(lambda: events.named("input_blocked") == [{"line": ports.BEAM_DROP}])
+        assert heard == []
+        pins.write(ports.BEAM_DROP, False)
+        eventually(
+            lambda: (
+                sup.request("sensors", ReadInputs(), reply=Inputs).levels[ports.BEAM_DROP] is False
+            )
+        )
+        pins.write(ports.BEAM_DROP, True)
+        eventually(lambda: [type(each) for each in heard] == [ItemDropped])
+
+
+@pytest.mark.parametrize("run_s", [0.0, -1.0, float("nan")])
+def test_a_run_of_no_time_is_refused(tmp_path, pins, run_s):
+    heard = []
+    with tree(ChildSpec("heard", Heard, args={"heard": heard}), motor(tmp_path)) as (sup, _):
+        order = sup.system.envelope(0, "/motor", Transport("m-1-1", "inward", run_s))
+        order.source = "/heard"
+        sup.system.route(order)
+        eventually(lambda: heard)
+        assert isinstance(heard[0], TransportFailed)
+        assert outputs(pins) == (False, False)
+
+
 def test_the_world_carries_an_item_as_the_pins_say(tmp_path, pins):
     world = ChildSpec("world", World, args={"directory": sim(tmp_path)})
     with tree(world) as (sup, _):

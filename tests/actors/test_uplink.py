@@ -3,6 +3,8 @@
 import socket
 from contextlib import closing
 
+import pytest
+
 from actors.uplink import Link
 from protocol.health import ProbeServer, ServerProbed
 from supervisors import ChildSpec
@@ -52,3 +54,23 @@ def test_a_name_nobody_knows_stops_at_the_first_stage():
         probed = probe(sup)
     assert probed.reached == "nothing"
     assert probed.detail
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://" + "x" * 70 + ".example", "//"])
+def test_an_address_that_is_none_is_said_and_crashes_nothing(url):
+    with tree(link(url)) as (sup, _):
+        probed = probe(sup)
+        assert probed.reached == "nothing"
+        assert probed.detail
+        assert sup.ref("link").incarnation == 1
+
+
+def test_the_second_address_of_a_name_is_tried_too(monkeypatch):
+    """A server may have one of a family that cannot be reached from here."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        rows = [(None, None, None, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+        server_only = lambda *_args, **_more: rows  # noqa: E731
+        monkeypatch.setattr("actors.uplink.socket.getaddrinfo", server_only)
+        with tree(link(f"http://rvm.example:{port}")) as (sup, _):
+            assert probe(sup) == ServerProbed("tcp", "")

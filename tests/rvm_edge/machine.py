@@ -126,7 +126,9 @@ class Machine:
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
-        if error is not None and hasattr(error, "add_note"):
+        if error is None:
+            assert not self.bugs(), self.said()[-4000:]
+        elif hasattr(error, "add_note"):
             error.add_note(self.said()[-4000:])
 
     # -- waiting --------------------------------------------------------------------------------
@@ -252,6 +254,13 @@ class Machine:
     def said(self) -> str:
         """What it has printed."""
         return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def bugs(self) -> list[str]:
+        """Lines of its log that must never be there."""
+        log = self.directory / "logs" / "rvm-edge.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        events = ("thread_died", "supervisor_bug")
+        return [line for line in lines if any(f'"event": "{event}"' in line for event in events)]
 
     def pins(self) -> bytes:
         """The simulated pins: motor in, motor out, inlet, drop."""

@@ -1,10 +1,13 @@
 """The control socket under people with bad manners."""
 
+import contextlib
+import io
 import os
 import socket
 import threading
 from random import Random
 
+import msgpack
 import msgspec
 import pytest
 
@@ -80,21 +83,10 @@ def test_only_its_user_may_connect(directory):
 
 
 def test_many_requests_on_one_connection(directory):
-    encode = msgspec.msgpack.Encoder().encode
+    encode = msgspec.msgpack.encode
     requests = [encode(SendCommand("/a", "echo", {"n": number})) for number in range(50)]
-    heard = msgspec.msgpack.Decoder()
-    answer = talk(directory, b"".join(requests))
-    import msgpack
-
-    found = [item["value"]["n"] for item in msgpack.Unpacker(iter_reader(answer))]
-    assert found == list(range(50))
-    assert heard
-
-
-def iter_reader(data):
-    import io
-
-    return io.BytesIO(data)
+    answers = msgpack.Unpacker(io.BytesIO(talk(directory, b"".join(requests))))
+    assert [answer["value"]["n"] for answer in answers] == list(range(50))
 
 
 @pytest.mark.parametrize(
@@ -120,8 +112,6 @@ def test_garbage_is_refused_and_harmless(directory, garbage):
 
 
 def first_object(data: bytes) -> bytes:
-    import msgpack
-
     unpacker = msgpack.Unpacker()
     unpacker.feed(data)
     unpacker.skip()
@@ -232,10 +222,10 @@ def test_a_caller_who_leaves_without_listening(directory, answers):
 
 def test_close_ends_it_and_a_stale_socket_is_replaced(tmp_path, answers):
     server = ControlServer(tmp_path, answers)
-    lasting = connect(tmp_path, PATIENCE_S)
-    server.close()
-    assert lasting.recv(10) == b""
-    lasting.close()
+    with connect(tmp_path, PATIENCE_S) as lasting:
+        server.close()
+        with contextlib.suppress(ConnectionResetError):
+            assert lasting.recv(10) == b""
     assert not (tmp_path / "control.sock").exists()
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(tmp_path / "control.sock"))

@@ -111,6 +111,19 @@ def test_it_may_be_relative(tmp_path):
     assert process.returncode == 0
 
 
+def test_it_writes_into_its_data_directory_and_nowhere_else(tmp_path):
+    """Least of all for somebody else: ONNX Runtime's wheels keep a record for their maker."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with Machine(tmp_path / "data", environ={"HOME": str(home), "XDG_CACHE_HOME": None}) as machine:
+        machine.ready()
+        machine.insert()
+        machine.until_deposit("confirmed")
+        assert machine.stop() == 0
+    assert list(home.rglob("*")) == []
+    assert {file.name for file in tmp_path.iterdir()} == {"home", "data", "data-beside"}
+
+
 def test_a_file_is_no_data_directory(tmp_path):
     (tmp_path / "data").write_text("I was here first")
     for arguments in (("start",), ("start", "--data-dir", tmp_path / "data" / "below")):

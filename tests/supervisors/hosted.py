@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -299,6 +300,33 @@ class Hosted(Actor):
 
     def do_leave_thread(self, arg: str) -> None:
         threading.Thread(target=RELEASE.wait, args=(60,)).start()
+
+    def do_leak_descriptors(self, arg: str) -> None:
+        while True:
+            self.kept.append(os.open("/dev/null", os.O_RDONLY))
+
+    def do_raise(self, arg: str) -> None:
+        raise {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[arg]
+
+    def do_spin(self, arg: str) -> None:
+        while not RELEASE.is_set():
+            pass
+
+    def do_sleep_in_c(self, arg: str) -> None:
+        while not RELEASE.is_set():
+            select.select([], [], [], 1.0)
+
+    def do_echo_twice(self, arg: str) -> None:
+        for _ in range(2 if int(arg) else 0):
+            self.ctx.tell(self.probe, Do("echo_twice", str(int(arg) - 1)))
+
+    def do_gil_long(self, arg: str) -> None:
+        self.ctx.extend(600)
+        hold_the_gil()
+
+    def do_hang_long(self, arg: str) -> None:
+        self.ctx.extend(600)
+        RELEASE.wait(60)
 
     def do_freeze(self, arg: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)

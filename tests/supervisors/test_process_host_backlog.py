@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.supervisors.hosted import (
     tree,
 )
 
+BIG = MailboxSpec(capacity=20_000)
 KEEP = MailboxSpec(capacity=4096, on_restart="preserve")
 KINDS = pytest.mark.parametrize("kind", [Hosted, HostedAsync])
 
@@ -75,7 +77,7 @@ def rss_mb() -> float:
 def test_everything_arrives_once_and_in_order(kind):
     probe = Probe(Said)
     spec = hosted("a", kind=kind, probe="/probe", mailbox=MailboxSpec(10_000))
-    with tree(probe.spec(mailbox=MailboxSpec(10_000)), spec) as sup:
+    with tree(probe.spec(mailbox=BIG), spec) as sup:
         for number in range(5000):
             assert sup.tell("a", Note(number)) is Put.OK
         eventually(lambda: len(said(probe, "note")) == 5000, 30)
@@ -88,7 +90,7 @@ def test_everything_arrives_once_and_in_order(kind):
 @KINDS
 def test_a_slow_host_gets_a_window_and_the_rest_waits_in_the_core(kind, tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
-    with tree(probe.spec(), hosted("a", kind=kind, probe="/probe")) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", kind=kind, probe="/probe")) as sup:
         hold(sup, probe, gate)
         puts = [sup.tell("a", Note(number)) for number in range(1000)]
         running: Any = sup.rows["a"].running
@@ -103,7 +105,7 @@ def test_a_slow_host_gets_a_window_and_the_rest_waits_in_the_core(kind, tmp_path
 
 def test_a_flood_of_200_000_costs_no_memory_and_the_sender_no_time_to_wait(tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
-    with tree(probe.spec(), hosted("a", probe="/probe")) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", probe="/probe")) as sup:
         hold(sup, probe, gate)
         note = Note(1, b"x" * 200)
         for _ in range(1000):
@@ -121,7 +123,7 @@ def test_a_flood_of_200_000_costs_no_memory_and_the_sender_no_time_to_wait(tmp_p
 def test_a_full_mailbox_keeps_each_class_its_promise(kind, tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
     spec = hosted("a", kind=kind, probe="/probe", mailbox=MailboxSpec(10))
-    with tree(probe.spec(mailbox=MailboxSpec(10_000)), spec) as sup:
+    with tree(probe.spec(mailbox=BIG), spec) as sup:
         hold(sup, probe, gate)
         for _ in range(WINDOW - 1):
             assert sup.tell("a", Note(0)) is Put.OK
@@ -148,14 +150,17 @@ def test_a_full_mailbox_keeps_each_class_its_promise(kind, tmp_path):
 @KINDS
 def test_stop_overtakes_the_backlog_in_socket_and_mailbox(kind, tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
-    with tree(probe.spec(), hosted("a", kind=kind, probe="/probe", shutdown=20)) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", kind=kind, probe="/probe", shutdown=20)) as sup:
         hold(sup, probe, gate)
         for number in range(200):
             sup.tell("a", Note(number, bytes(20_000)))
         running: Any = sup.rows["a"].running
         assert running.link._wants_room  # the socket is full, too
+        stopping = threading.Thread(target=sup.terminate_child, args=("a",))
+        stopping.start()
+        eventually(lambda: running.mailbox.has_fast)
         gate.touch()
-        sup.terminate_child("a")
+        stopping.join()
         assert last_exit(sup, "a") == Shutdown()
         assert len(said(probe, "note")) < 64
 
@@ -164,7 +169,7 @@ def test_stop_overtakes_the_backlog_in_socket_and_mailbox(kind, tmp_path):
 def test_a_full_socket_empties_into_a_host_that_has_time_again(kind, tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
     spec = hosted("a", kind=kind, probe="/probe")
-    with tree(probe.spec(mailbox=MailboxSpec(10_000)), spec) as sup:
+    with tree(probe.spec(mailbox=BIG), spec) as sup:
         for round_ in range(3):
             gate = tmp_path / f"gate{round_}"
             hold(sup, probe, gate)
@@ -185,7 +190,7 @@ def test_answers_reach_a_host_whose_socket_is_full():
     children = [
         hosted("a", probe="/probe", mailbox=MailboxSpec(1000)),
         hosted("b", "thread"),
-        probe.spec(mailbox=MailboxSpec(10_000)),
+        probe.spec(mailbox=BIG),
     ]
     with tree(*children) as sup:
         for number in range(50):
@@ -201,7 +206,7 @@ def test_answers_reach_a_host_whose_socket_is_full():
 def test_poison_is_parked_at_the_second_death_and_the_rest_is_handled_in_order(kind):
     probe = Probe(Said)
     spec = hosted("a", kind=kind, probe="/probe", mailbox=KEEP)
-    with tree(probe.spec(), spec) as sup:
+    with tree(probe.spec(mailbox=BIG), spec) as sup:
         for number in (1, 2, -1, 3, 4):
             sup.tell("a", Note(number))
         eventually(lambda: said(probe, "note") == [1, 2, 3, 4], 20)
@@ -213,7 +218,7 @@ def test_poison_is_parked_at_the_second_death_and_the_rest_is_handled_in_order(k
 
 def test_a_fast_message_that_kills_does_not_confuse_what_was_sent_before_it(tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
-    with tree(probe.spec(), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
         hold(sup, probe, gate)
         for number in range(5):
             sup.tell("a", Note(number))
@@ -229,7 +234,7 @@ def test_a_fast_message_that_kills_does_not_confuse_what_was_sent_before_it(tmp_
 @pytest.mark.parametrize("restarts", [1, 5])
 def test_what_is_preserved_keeps_its_order_and_orders_are_not_replayed(restarts, tmp_path):
     probe = Probe(Said)
-    with tree(probe.spec(mailbox=KEEP), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
         sent = 0
         for life in range(restarts):
             hold(sup, probe, tmp_path / "never")
@@ -252,7 +257,7 @@ def test_what_waits_outlives_a_start_that_fails(tmp_path):
     probe, how = Probe(Said), tmp_path / "how"
     how.write_text("ok")
     spec = hosted("a", start=f"file:{how}", probe="/probe", mailbox=KEEP)
-    with tree(probe.spec(), spec) as sup:
+    with tree(probe.spec(mailbox=BIG), spec) as sup:
         how.write_text("crash")
         os.kill(ask(sup, "a").pid, signal.SIGKILL)
         eventually(lambda: sup.rows["a"].restarts > 2)
@@ -265,7 +270,7 @@ def test_what_waits_outlives_a_start_that_fails(tmp_path):
 
 def test_what_waits_outlives_a_zygote_that_cannot_be_had(monkeypatch):
     probe = Probe(Said)
-    with tree(probe.spec(), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", probe="/probe", mailbox=KEEP)) as sup:
         pid = ask(sup, "a").pid
         zygote = sup.system.zygote
 
@@ -285,7 +290,7 @@ def test_what_waits_outlives_a_zygote_that_cannot_be_had(monkeypatch):
 
 def test_discarded_requests_are_answered_and_casts_counted(tmp_path):
     probe, gate = Probe(Said), tmp_path / "gate"
-    with tree(probe.spec(), hosted("a", probe="/probe")) as sup:
+    with tree(probe.spec(mailbox=BIG), hosted("a", probe="/probe")) as sup:
         hold(sup, probe, gate)
         for number in range(100):
             sup.tell("a", Note(number))

@@ -1,0 +1,17 @@
+"""What the zygote imports, so that a process host starts in milliseconds.
+
+A module of its own: the zygote is started before the rest of the machine is even imported, so that
+both happen at the same time. Not ``onnxruntime`` itself but our module around it, which keeps its
+import from starting a thread: a process with threads must not be forked.
+"""
+
+PRELOAD = (
+    "numpy",
+    "cv2",
+    "models.vision.onnx",
+    "models.vision.ring",
+    "actors.camera",
+    "actors.inference",
+    "actors.motor",
+    "actors.drivers.simulated",
+)
