@@ -79,9 +79,13 @@ class ControlServer:
     def _admit(self, link: socket.socket) -> None:
         link.settimeout(_IDLE_S)
         with self._lock:
-            has_room = len(self._links) < _CONNECTIONS or self._evict()
+            is_closed = self._closed.is_set()
+            has_room = not is_closed and (len(self._links) < _CONNECTIONS or self._evict())
             if has_room:
                 self._links[link] = False
+        if is_closed:
+            link.close()
+            return
         if not has_room:
             with link:
                 link.send(_encode(_BUSY))

@@ -17,7 +17,6 @@ from supervisors.context import AsyncContext, Context, RequestFailed
 from supervisors.mailbox import Put
 from supervisors.results import ChildRef
 from supervisors.spec import (
-    NO_BACKOFF,
     AutoShutdown,
     Backoff,
     ChildSpec,
@@ -36,7 +35,6 @@ from supervisors.system import ActorSystem
 __all__ = [
     "IGNORE",
     "LATER",
-    "NO_BACKOFF",
     "Actor",
     "ActorSystem",
     "AsyncActor",

@@ -104,7 +104,6 @@ class Backoff:
 
 
 Backoff.NONE = Backoff(initial_s=0.0, maximum_s=0.0, jitter=0.0, reset_after_s=0.0)
-NO_BACKOFF = Backoff.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,8 @@ def test_a_neighbour_that_dies_at_its_work_is_not_waited_for(here, whom, state, 
         here.judge(deposit)
     here.sup.tell(whom, InjectFault("raise"))
     eventually(lambda: here.ledger() == {deposit: (state, reason)})
-    assert here.events.named("deposit_trouble")[0]["why"].startswith("Crash(InjectedFault")
+    (trouble,) = here.events.named("deposit_trouble")
+    assert trouble["why"].startswith("Crash(InjectedFault")
 
 
 def test_a_neighbour_that_dies_at_other_work_is_none_of_its_business(here):
@@ -276,7 +277,7 @@ def test_it_dies_with_an_item_on_the_belt(here):
     here.judge(deposit)
     here.sup.tell("deposit", InjectFault("raise"))
     eventually(lambda: here.ledger() == {deposit: ("review", "interrupted")})
-    assert here.events.named("deposits_to_review") == [{"deposits": [deposit]}]
+    eventually(lambda: here.events.named("deposits_to_review") == [{"deposits": [deposit]}])
     here.tell(ItemDropped(1), Transported(deposit, "inward", 1.2))
     assert here.cycle() == CycleDescribed("idle", "", 0)
     assert here.arrive() == "m-2-1"

@@ -8,8 +8,8 @@ from typing import Any
 from protocol.message import Delivery, Message
 from supervisors import (
     IGNORE,
-    NO_BACKOFF,
     Actor,
+    Backoff,
     ChildSpec,
     Strategy,
     Supervisor,
@@ -136,7 +136,7 @@ def group(
     strategy: Strategy | str, children: Iterable[ChildSpec] = (), **flags: Any
 ) -> SupervisorSpec:
     """A supervisor spec with OTP's timing: no backoff, intensity 2 an hour, as in OTP's suite."""
-    flags = {"intensity": 2, "period_s": 3600.0, "backoff": NO_BACKOFF, **flags}
+    flags = {"intensity": 2, "period_s": 3600.0, "backoff": Backoff.NONE, **flags}
     return SupervisorSpec(tuple(children), strategy=Strategy(strategy), **flags)
 
 

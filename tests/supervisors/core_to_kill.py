@@ -9,13 +9,16 @@ import threading
 from pathlib import Path
 
 from supervisors.testing import eventually
-from tests.supervisors.hosted import Do, HostedAsync, ask, do, hosted, tree
+from tests.supervisors.hosted import HostedAsync
+from tests.supervisors.trees import ask, do, hosted, tree
+from tests.supervisors.words import Do
 
 
 def main(argv: list[str]) -> int:
     """Start, print the pids of all that must go with this process, and wait; a word: a variant."""
     folder = Path(tempfile.mkdtemp())
-    specs = [hosted(id_) for id_ in ("idle", "gil", "hang", "frozen", "parent", "heir")]
+    ids = ("idle", "gil", "hang", "frozen", "parent", "heir")
+    specs = [hosted(id_, shutdown=0.3) for id_ in ids]
     with tree(*specs, hosted("async", kind=HostedAsync), hosted("fresh", fresh=True)) as sup:
         pids = {id_: ask(sup, id_).pid for id_ in sup.rows}
         for id_ in ("parent", "heir"):

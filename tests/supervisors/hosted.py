@@ -9,115 +9,34 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from protocol.message import Delivery, Down, Message
+from protocol.message import Down
 from supervisors import (
     IGNORE,
-    NO_BACKOFF,
     Actor,
-    ActorSystem,
     AsyncActor,
-    ChildSpec,
     Put,
-    RequestFailed,
-    Strategy,
-    Supervisor,
-    SupervisorSpec,
     Waiting,
     handles,
 )
 from supervisors.exits import ExitReason
 from supervisors.testing import eventually
-
-
-class Ask(Message, tag="hosted.ask"):
-    """Give ``number`` back."""
-
-    number: int = 0
-
-
-class Answer(Message, tag="hosted.answer"):
-    """Here it is."""
-
-    number: int
-    pid: int
-    incarnation: int
-
-
-class Do(Message, tag="hosted.do"):
-    """Do something, named by a method of `Hosted`."""
-
-    what: str
-    arg: str = ""
-
-
-class Hang(Message, tag="hosted.hang"):
-    """The same, and it is known to take too long."""
-
-    what: str
-    arg: str = ""
-
-
-class Said(Message, tag="hosted.said"):
-    """Something an actor reports to the probe."""
-
-    what: str
-    by: str = ""
-
-
-class Pay(Message, tag="hosted.pay"):
-    """Money."""
-
-    delivery = Delivery.MONEY
-
-    number: int
-
-
-class Turn(Message, tag="hosted.turn"):
-    """An order to an actuator."""
-
-    delivery = Delivery.COMMAND
-
-    number: int
-
-
-class Measured(Message, tag="hosted.measured"):
-    """A value of which only the latest counts."""
-
-    delivery = Delivery.TELEMETRY
-
-    number: int
-
-
-class Note(Message, tag="hosted.note"):
-    """An event with a load."""
-
-    number: int
-    load: bytes = b""
-
-
-class Halt(Message, tag="hosted.halt"):
-    """A message of the fast lane."""
-
-    delivery = Delivery.SAFETY
-
-    number: int = 0
-
-
-class Load(Message, tag="hosted.load"):
-    """Give so many bytes back."""
-
-    size: int
-
-
-class Loaded(Message, tag="hosted.loaded"):
-    """So many bytes."""
-
-    load: bytes
+from tests.supervisors.words import (
+    Answer,
+    Ask,
+    Do,
+    Halt,
+    Hang,
+    Load,
+    Loaded,
+    Measured,
+    Note,
+    Pay,
+    Said,
+    Turn,
+)
 
 
 class Boom(Exception):
@@ -408,70 +327,3 @@ def hang_deaf() -> None:
 def hold_the_gil() -> None:
     """Sleep in C without letting go of the interpreter: no other Python thread runs."""
     ctypes.PyDLL(None).usleep(60_000_000)
-
-
-# -- what the tests use -------------------------------------------------------------------------
-
-
-def hosted(id_: str, host: str = "process", *, kind: type[Hosted] = Hosted, **more: Any) -> Any:
-    """A child spec of `Hosted`; start, stop and probe go to it."""
-    args = {key: more.pop(key) for key in ("start", "stop", "probe") if key in more}
-    return ChildSpec(id_, kind, host=host, args=args, **more)
-
-
-@contextmanager
-def tree(*children: ChildSpec, system: Any = None, **flags: Any) -> Iterator[Supervisor]:
-    """A running tree without backoff or limits, in a system of its own that ends with it."""
-    options = {"intensity": None, "backoff": NO_BACKOFF, **flags}
-    system = system or ActorSystem()
-    spec = SupervisorSpec(children, strategy=Strategy.ONE_FOR_ONE, **options)
-    RELEASE.clear()
-    try:
-        sup = Supervisor.start(spec, system=system)
-        try:
-            yield sup
-        finally:
-            sup.stop(timeout_s=20)
-    finally:
-        RELEASE.set()
-        system.close()
-
-
-def ask(sup: Supervisor, child: str, number: int = 0, timeout_s: float = 10.0) -> Answer:
-    """Ask and get the answer."""
-    return sup.request(child, Ask(number), reply=Answer, timeout_s=timeout_s)
-
-
-def answers(sup: Supervisor, child: str) -> bool:
-    """Whether it is there and answers."""
-    try:
-        return ask(sup, child, 3).number == 3
-    except RequestFailed:
-        return False
-
-
-def do(sup: Supervisor, child: str, what: str, arg: str = "") -> Answer:
-    """Have it do something and wait until it is done."""
-    return sup.request(child, Do(what, arg), reply=Answer, timeout_s=10.0)
-
-
-def successor(sup: Supervisor, child: str, old: int) -> int:
-    """Wait for the next incarnation to run; return its number."""
-    return eventually(
-        lambda: (ref := sup.ref(child)) is not None and ref.incarnation > old and ref.incarnation,
-        20.0,
-    )
-
-
-def last_exit(sup: Supervisor, child: str) -> ExitReason:
-    """How it last ended, as soon as its supervisor knows."""
-    return eventually(lambda: sup.rows[child].last_exit)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs: not gone, and not a zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")

@@ -6,7 +6,7 @@ import pytest
 
 from supervisors import Actor, ChildSpec, MailboxSpec, SpecError, SupervisorSpec, dynamic
 from supervisors.manual import FAIL, Manual
-from supervisors.spec import NO_BACKOFF, Backoff
+from supervisors.spec import Backoff
 
 PLAIN = Backoff(jitter=0.0)
 
@@ -43,7 +43,7 @@ def test_jitter_only_shortens(jitter: float) -> None:
 
 
 def test_no_backoff_is_no_delay() -> None:
-    assert {NO_BACKOFF.delay(n, Random(3)) for n in range(100)} == {0.0}
+    assert {Backoff.NONE.delay(n, Random(3)) for n in range(100)} == {0.0}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from supervisors.results import (
     Started,
     StartFailed,
 )
-from supervisors.spec import NO_BACKOFF, Backoff
+from supervisors.spec import Backoff
 
 SLOW = Backoff(initial_s=10.0, factor=1.0, maximum_s=10.0, jitter=0.0, reset_after_s=60.0)
 
@@ -31,7 +31,7 @@ def child(id_: str, **more: object) -> ChildSpec:
 
 def tree(strategy: str, *children: ChildSpec | str, **flags: object) -> Manual:
     specs = tuple(child(each) if isinstance(each, str) else each for each in children)
-    flags = {"backoff": NO_BACKOFF, "intensity": 2, "period_s": 10.0, **flags}
+    flags = {"backoff": Backoff.NONE, "intensity": 2, "period_s": 10.0, **flags}
     return Manual(SupervisorSpec(specs, strategy=strategy, **flags))  # type: ignore[arg-type]
 
 
@@ -261,7 +261,7 @@ def test_which_endings_of_a_stop_are_errors(restart: str, ending: Crash, what: s
 
 
 def test_simple_one_for_one_stops_all_at_once() -> None:
-    sup = Manual(dynamic(child("c", shutdown=2.0), backoff=NO_BACKOFF)).begin()
+    sup = Manual(dynamic(child("c", shutdown=2.0), backoff=Backoff.NONE)).begin()
     for _ in range(4):
         sup.ask(p.StartChild({}))
     sup.script.stubborn.update({"c-2", "c-3"})
@@ -400,7 +400,7 @@ def test_ignored_restart_keeps_a_static_child_and_drops_a_dynamic_one() -> None:
     sup.script.starts["a"].append(IGNORED)
     sup.exit("a")
     assert sup.state("a") is State.STOPPED
-    simple = Manual(dynamic(child("c"), backoff=NO_BACKOFF)).begin()
+    simple = Manual(dynamic(child("c"), backoff=Backoff.NONE)).begin()
     simple.ask(p.StartChild({}))
     simple.script.starts["c-1"].append(IGNORED)
     simple.exit("c-1")
@@ -408,7 +408,7 @@ def test_ignored_restart_keeps_a_static_child_and_drops_a_dynamic_one() -> None:
 
 
 def test_1000_dynamic_children() -> None:
-    sup = Manual(dynamic(child("c"), backoff=NO_BACKOFF, intensity=None)).begin()
+    sup = Manual(dynamic(child("c"), backoff=Backoff.NONE, intensity=None)).begin()
     for _ in range(1000):
         sup.ask(p.StartChild({}))
     assert sup.ask(p.CountChildren()) == ChildCount(1, 1000, 0, 1000)

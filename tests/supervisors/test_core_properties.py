@@ -16,7 +16,7 @@ from supervisors import plan as p
 from supervisors.exits import Crash, ExitReason, Normal, Shutdown, Unsafe
 from supervisors.manual import BOOM, Chaotic, Manual, Scripted
 from supervisors.plan import State
-from supervisors.spec import NO_BACKOFF, Backoff, Restart, Strategy
+from supervisors.spec import Backoff, Restart, Strategy
 
 QUICK = Backoff(initial_s=0.1, maximum_s=1.0, reset_after_s=5.0)
 REASONS: tuple[ExitReason, ...] = (BOOM, Crash("Other"), Normal(), Shutdown("bye"), BOOM)
@@ -35,7 +35,7 @@ def random_spec(rng: Random) -> SupervisorSpec:
         auto_shutdown=auto,  # type: ignore[arg-type]
         on_exhausted=rng.choice(["escalate", "quarantine", "quarantine"]),  # type: ignore[arg-type]
         init_failure=rng.choice(["abort", "restart", "restart"]),  # type: ignore[arg-type]
-        backoff=rng.choice([NO_BACKOFF, QUICK]),
+        backoff=rng.choice([Backoff.NONE, QUICK]),
     )
 
 
@@ -47,7 +47,7 @@ def random_child(rng: Random, id_: str, auto: str = "never") -> ChildSpec:
         restart=restart,
         shutdown=rng.choice([0.5, 5.0, "kill"]),  # type: ignore[arg-type]
         start_timeout_s=3.0,
-        backoff=rng.choice([None, NO_BACKOFF, QUICK]),
+        backoff=rng.choice([None, Backoff.NONE, QUICK]),
         significant=auto != "never" and restart is not Restart.PERMANENT and rng.random() < 0.2,
         rearm_on=rng.choice([(), ("device",)]),
     )

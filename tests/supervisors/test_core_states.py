@@ -9,7 +9,7 @@ from supervisors.exits import Crash, Hung, Shutdown, Unsafe
 from supervisors.manual import BOOM, FAIL, HANG, MISSING, Manual, Outcome
 from supervisors.plan import State
 from supervisors.results import ChildInfo, NotFound, Ok, Restarting, Started, StartFailed
-from supervisors.spec import NO_BACKOFF, Backoff
+from supervisors.spec import Backoff
 
 STEADY = Backoff(initial_s=1.0, factor=1.0, maximum_s=20.0, jitter=0.0, reset_after_s=60.0)
 
@@ -82,7 +82,7 @@ def test_a_probe_that_runs_long_enough_has_recovered() -> None:
 
 
 def test_quarantine_of_a_child_without_backoff_has_a_probe_period_too() -> None:
-    sup = tree("a", backoff=NO_BACKOFF, intensity=0).begin()
+    sup = tree("a", backoff=Backoff.NONE, intensity=0).begin()
     sup.exit("a")
     assert sup.state("a") is State.QUARANTINED
     assert sup.advance(29.9).running() == []

@@ -14,25 +14,9 @@ from supervisors.exits import Shutdown
 from supervisors.plan import State
 from supervisors.process_host import WINDOW
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import (
-    Ask,
-    Do,
-    Halt,
-    Hosted,
-    HostedAsync,
-    Measured,
-    Note,
-    Pay,
-    Said,
-    Turn,
-    ask,
-    do,
-    hosted,
-    is_alive,
-    last_exit,
-    successor,
-    tree,
-)
+from tests.supervisors.hosted import Hosted, HostedAsync
+from tests.supervisors.trees import ask, do, hosted, is_alive, last_exit, successor, tree
+from tests.supervisors.words import Ask, Do, Halt, Measured, Note, Pay, Said, Turn
 
 BIG = MailboxSpec(capacity=20_000)
 KEEP = MailboxSpec(capacity=4096, on_restart="preserve")

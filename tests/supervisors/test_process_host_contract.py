@@ -14,21 +14,9 @@ from supervisors.exits import Crash, Hung, Normal, Shutdown
 from supervisors.plan import State
 from supervisors.recorder import NullRecorder
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import (
-    Answer,
-    Do,
-    Halt,
-    Hang,
-    HostedAsync,
-    Note,
-    Said,
-    ask,
-    do,
-    hosted,
-    last_exit,
-    successor,
-    tree,
-)
+from tests.supervisors.hosted import HostedAsync
+from tests.supervisors.trees import ask, do, hosted, last_exit, successor, tree
+from tests.supervisors.words import Answer, Do, Halt, Hang, Note, Said
 
 HOMES = {
     "thread": {"host": "thread"},

@@ -1,4 +1,4 @@
-"""A host that sends what is no message: it is ended as such and replaced, and the core is unharmed."""
+"""A host that sends what is no message is ended as such and replaced; the core is unharmed."""
 
 import random
 import threading
@@ -12,21 +12,9 @@ from supervisors import ActorSystem, Put, RequestFailed, frames
 from supervisors.exits import Normal, ProtocolError, Shutdown
 from supervisors.recorder import DiskRecorder, read_events
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import (
-    Answer,
-    Do,
-    HostedAsync,
-    Load,
-    Loaded,
-    Note,
-    Said,
-    ask,
-    do,
-    hosted,
-    last_exit,
-    successor,
-    tree,
-)
+from tests.supervisors.hosted import HostedAsync
+from tests.supervisors.trees import ask, do, hosted, last_exit, successor, tree
+from tests.supervisors.words import Answer, Do, Load, Loaded, Note, Said
 
 
 def envelope(**fields: Any) -> bytes:

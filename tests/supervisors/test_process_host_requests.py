@@ -1,4 +1,4 @@
-"""Asking process hosts, from many threads at once and from each other; who waits reads the socket."""
+"""Asking process hosts, from many threads and from each other; who waits reads the socket."""
 
 import os
 import signal
@@ -13,24 +13,9 @@ import pytest
 from supervisors import MailboxSpec, RequestFailed, Supervisor
 from supervisors.clock import SystemClock
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import (
-    Answer,
-    Ask,
-    Do,
-    Hang,
-    HostedAsync,
-    Load,
-    Loaded,
-    Note,
-    Said,
-    answers,
-    ask,
-    do,
-    hosted,
-    last_exit,
-    successor,
-    tree,
-)
+from tests.supervisors.hosted import HostedAsync
+from tests.supervisors.trees import answers, ask, do, hosted, last_exit, successor, tree
+from tests.supervisors.words import Answer, Ask, Do, Hang, Load, Loaded, Note, Said
 
 THREADS = 8
 
@@ -152,7 +137,8 @@ def test_a_host_that_dies_while_somebody_reads_its_socket():
                 for life in range(1, 16):
                     successor(sup, "a", life - 1)
                     eventually(lambda: outcomes["ok"] > life * 20)  # noqa: B023 - called at once
-                    os.kill(sup.rows["a"].running.pid, signal.SIGKILL)  # type: ignore
+                    running: Any = sup.rows["a"].running
+                    os.kill(running.pid, signal.SIGKILL)
                     successor(sup, "a", life)
                 over.set()
                 return

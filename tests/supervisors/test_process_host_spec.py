@@ -14,10 +14,10 @@ import pytest
 
 from supervisors import ActorSystem, Backoff, Limits
 from supervisors.exits import Exit, Unsafe
-from supervisors.plan import State
 from supervisors.shares import SharedMemory
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import Do, Hang, Said, ask, do, hosted, last_exit, successor, tree
+from tests.supervisors.trees import ask, do, hosted, last_exit, successor, tree
+from tests.supervisors.words import Do, Hang, Said
 
 MODULE = "tests.supervisors.failsafe"
 
@@ -68,7 +68,7 @@ def test_a_fail_safe_that_fails_makes_the_end_unsafe_and_quarantines(how, detail
     spec = hosted("a", fail_safe=f"{MODULE}:{how}", probe=str(log))
     with tree(spec, hosted("b"), backoff=Backoff(0, 1, 0.01, 0, 60)) as sup:
         sup.tell("a", Do("vanish", "3"))
-        eventually(lambda: sup.rows["a"].state is State.QUARANTINED)
+        eventually(lambda: sup.rows["a"].quarantined)  # it is probed again at once
         reason = last_exit(sup, "a")
         assert isinstance(reason, Unsafe)
         assert reason.cause == str(Exit(3))

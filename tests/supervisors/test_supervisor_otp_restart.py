@@ -8,7 +8,7 @@ from supervisors import ChildRef, ChildSpec, Strategy, Supervisor, dynamic
 from supervisors.core import AUTO_SHUTDOWN, EXHAUSTED
 from supervisors.exits import Shutdown
 from supervisors.results import ChildInfo, NoProc, NotFound, Ok, Restarting
-from supervisors.spec import NO_BACKOFF, Backoff
+from supervisors.spec import Backoff
 from supervisors.testing import eventually
 from tests.supervisors.children import (
     End,
@@ -125,7 +125,7 @@ def test_escalation(strategy: str) -> None:
 
 
 def test_simple_one_for_one() -> None:
-    with Supervisor.start(dynamic(worker("c"), backoff=NO_BACKOFF)) as sup:
+    with Supervisor.start(dynamic(worker("c"), backoff=Backoff.NONE)) as sup:
         sup.start_child({})
         sup.start_child({})
         end(sup, "c-1")
@@ -133,7 +133,7 @@ def test_simple_one_for_one() -> None:
 
 
 def test_simple_one_for_one_escalation() -> None:
-    sup = Supervisor.start(dynamic(worker("c"), backoff=NO_BACKOFF, intensity=1))
+    sup = Supervisor.start(dynamic(worker("c"), backoff=Backoff.NONE, intensity=1))
     sup.start_child({})
     sup.start_child({})
     end(sup, "c-1")
@@ -143,7 +143,7 @@ def test_simple_one_for_one_escalation() -> None:
 
 
 def test_simple_one_for_one_restart_ignore() -> None:
-    with Supervisor.start(dynamic(worker("c", "ok", "ignore"), backoff=NO_BACKOFF)) as sup:
+    with Supervisor.start(dynamic(worker("c", "ok", "ignore"), backoff=Backoff.NONE)) as sup:
         sup.start_child({})
         end(sup, "c-1")
         assert counts(sup) == (1, 0, 0, 0)
@@ -244,7 +244,7 @@ def test_significant_all() -> None:
 
 def test_significant_simple() -> None:
     template = worker("c", restart="transient", significant=True)
-    sup = Supervisor.start(dynamic(template, auto_shutdown="all_significant", backoff=NO_BACKOFF))
+    sup = Supervisor.start(dynamic(template, auto_shutdown="all_significant", backoff=Backoff.NONE))
     sup.start_child({})
     sup.start_child({})
     end(sup, "c-1", "normal")

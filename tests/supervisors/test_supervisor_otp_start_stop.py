@@ -33,7 +33,7 @@ from supervisors.results import (
     Started,
     StartFailed,
 )
-from supervisors.spec import NO_BACKOFF
+from supervisors.spec import Backoff
 from supervisors.testing import eventually
 from tests.supervisors.children import Hang, Ping, Pong, Worker, counts, end, group, ids, worker
 
@@ -43,7 +43,7 @@ def start(*children: ChildSpec, **flags: object) -> Supervisor:
 
 
 def dynamic_start(template: ChildSpec, **flags: object) -> Supervisor:
-    return Supervisor.start(dynamic(template, intensity=2, period_s=3600.0, backoff=NO_BACKOFF))
+    return Supervisor.start(dynamic(template, intensity=2, period_s=3600.0, backoff=Backoff.NONE))
 
 
 # -- sup_start ----------------------------------------------------------------------------------

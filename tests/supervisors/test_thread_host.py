@@ -385,10 +385,10 @@ def test_10_000_crashes_leave_no_thread_and_no_memory_of_them() -> None:
 
 
 def test_1000_dynamic_children_in_threads() -> None:
-    from supervisors import NO_BACKOFF, dynamic
+    from supervisors import Backoff, dynamic
 
     threads = threading.active_count()
-    with Supervisor.start(dynamic(worker("c"), backoff=NO_BACKOFF, intensity=None)) as sup:
+    with Supervisor.start(dynamic(worker("c"), backoff=Backoff.NONE, intensity=None)) as sup:
         for _ in range(1000):
             assert sup.start_child({}).is_ok
         assert sup.count_children().active == 1000

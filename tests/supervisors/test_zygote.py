@@ -1,4 +1,4 @@
-"""The zygote: boots warm and single-threaded, obeys, reaps, and is replaced when it dies or freezes."""
+"""The zygote: boots warm, obeys, reaps, and is replaced when it dies or freezes."""
 
 import os
 import signal
@@ -18,7 +18,8 @@ from supervisors.process_host import ProcessHost
 from supervisors.testing import eventually
 from supervisors.zygote import Zygote, ZygoteError
 from tests.supervisors.failsafe import note
-from tests.supervisors.hosted import Do, ask, do, hosted, is_alive, last_exit, successor, tree
+from tests.supervisors.trees import ask, do, hosted, is_alive, last_exit, successor, tree
+from tests.supervisors.words import Do
 
 NOTE = f"{note.__module__}:note"
 
