@@ -52,6 +52,8 @@ _ONE_DEMAND_S = 0.1
 """Two signals closer than this are one demand: ``timeout`` and process groups send two."""
 _FROZEN_S = 20.0
 """The interpreter itself has been stuck for that long: nothing in it can help any more."""
+_REARM_S = 2.0
+"""How often the timer behind ``_FROZEN_S`` is set anew."""
 _LOOK_S = 2.0
 """How often the line for ``systemctl status`` is looked at."""
 _MAX_LEAKS = 3
@@ -92,6 +94,7 @@ class Daemon:
         self._ended: p.Event | None = None
         self._gave_up = False
         self._said = ""
+        self._rearmed_at = float("-inf")
         self._system = self._make_system()
         self._spec = self._make_spec()
         self._facts = self._make_facts()
@@ -164,7 +167,10 @@ class Daemon:
 
     def _tick(self, is_healthy: bool) -> None:
         self._notifier.tick(is_healthy)
-        faulthandler.dump_traceback_later(_FROZEN_S, exit=True, file=2)  # sys.stderr may be none
+        now = self._clock.monotonic()
+        if now - self._rearmed_at >= _REARM_S:  # each time costs a thread
+            self._rearmed_at = now
+            faulthandler.dump_traceback_later(_FROZEN_S, exit=True, file=2)  # stderr may be none
 
     # -- what reaches the main thread ---------------------------------------------------------
 

@@ -2,6 +2,9 @@
 
 No system call and no message: the page tells which message is in flight even when the process has
 just been killed, how many it has disposed of, and when its loop last went round.
+
+The numbers are words, each stored by one instruction: `struct.pack_into` would write zeros first,
+and a reader in another process does see them.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ from supervisors.clock import Clock
 from supervisors.vitals import Current, Stats, Vitals
 
 PAGE_BYTES = 16 * 1024
-_CURRENT = struct.Struct("<QQQ40s")  # since_ns, deadline_ns, id, name; the id is written last
-_COUNTS = struct.Struct("<QQQ")  # disposed: ordinary, fast; beat_ns
+_DISPOSED, _DISPOSED_FAST, _BEAT, _SINCE, _DEADLINE, _ID = range(6)
+"""Words of the page. The id of the handler in progress is 0 while what belongs to it changes."""
+_AT_NAME = 64
+_NAME_BYTES = 40
 _STATS = struct.Struct("<III")  # sequence (odd while written), length, checksum
-_AT_COUNTS = 0
-_AT_CURRENT = 64
-_AT_ID = _AT_CURRENT + 16
 _AT_STATS = 192
+_LOOKS = 8
 _STATS_ROOM = PAGE_BYTES - _AT_STATS - _STATS.size
 _FLUSH_NS = 500_000_000
 _U32 = 0xFFFFFFFF
@@ -38,14 +41,15 @@ class _Shown(msgspec.Struct, array_like=True):
 class PageWriter(Vitals):
     """The host's side."""
 
-    __slots__ = ("_clock", "_disposed", "_flushed_ns", "_page", "_sequence")
+    __slots__ = ("_clock", "_flushed_ns", "_names", "_page", "_sequence", "_words")
 
     def __init__(self, page_fd: int, clock: Clock) -> None:
         """Map the page."""
         super().__init__()
         self._page = mmap.mmap(page_fd, PAGE_BYTES)
+        self._words = memoryview(self._page).cast("Q")
+        self._names: dict[str, bytes] = {}
         self._clock = clock
-        self._disposed = (0, 0)
         self._flushed_ns = 0
         self._sequence = 0
         self.beat()
@@ -54,37 +58,39 @@ class PageWriter(Vitals):
         """See `Vitals.begin`."""
         self.current = current
         id_, name, since_ns, deadline_ns = current
-        _CURRENT.pack_into(
-            self._page,
-            _AT_CURRENT,
-            since_ns,
-            deadline_ns & _U64,
-            id_ & _U64,  # a misled sender may have made it negative; that is not our death
-            name.encode()[:40],
-        )
+        words = self._words
+        words[_ID] = 0
+        words[_SINCE] = since_ns
+        words[_DEADLINE] = deadline_ns & _U64
+        self._page[_AT_NAME : _AT_NAME + _NAME_BYTES] = self._names.get(name) or self._name(name)
+        words[_ID] = id_ & _U64  # a misled sender may have made it negative; that is not our death
+
+    def _name(self, name: str) -> bytes:
+        cut = self._names[name] = name.encode()[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+        return cut
 
     def end(self, sent_ns: int, began_ns: int, now_ns: int) -> None:
         """See `Vitals.end`."""
         super().end(sent_ns, began_ns, now_ns)
-        self._page[_AT_ID : _AT_ID + 8] = b"\0\0\0\0\0\0\0\0"
+        self._words[_ID] = 0
         if now_ns - self._flushed_ns > _FLUSH_NS:
             self.flush()
 
     def extend(self, deadline_ns: int) -> None:
         """See `Vitals.extend`."""
         super().extend(deadline_ns)
-        if self.current is not None:
-            self.begin(self.current)
+        self._words[_DEADLINE] = deadline_ns & _U64
 
     def dispose(self, ordinary: int, fast: int) -> None:
         """So many messages of each lane are done with; the loop goes round."""
-        self._disposed = (ordinary, fast)
-        _COUNTS.pack_into(self._page, _AT_COUNTS, ordinary, fast, self._clock.monotonic_ns())
+        words = self._words
+        words[_DISPOSED], words[_DISPOSED_FAST] = ordinary, fast
+        words[_BEAT] = self._clock.monotonic_ns()
 
     def beat(self) -> None:
         """The loop goes round."""
         now_ns = self._clock.monotonic_ns()
-        _COUNTS.pack_into(self._page, _AT_COUNTS, *self._disposed, now_ns)
+        self._words[_BEAT] = now_ns
         if now_ns - self._flushed_ns > _FLUSH_NS and self.handled:
             self.flush()
 
@@ -108,32 +114,40 @@ class PageReader:
     def __init__(self, page_fd: int) -> None:
         """Map the page; the descriptor may be closed afterwards."""
         self._page = mmap.mmap(page_fd, PAGE_BYTES, prot=mmap.PROT_READ)
+        self._words = memoryview(self._page).cast("Q")
 
     @property
     def disposed(self) -> int:
         """Ordinary messages the host is done with."""
-        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[0])
+        return self._words[_DISPOSED]
 
     @property
     def disposed_fast(self) -> int:
         """Messages of the fast lane it is done with; they overtake, so they count apart."""
-        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[1])
+        return self._words[_DISPOSED_FAST]
 
     @property
     def beat_ns(self) -> int:
         """When its loop last went round (monotonic)."""
-        return int(_COUNTS.unpack_from(self._page, _AT_COUNTS)[2])
+        return self._words[_BEAT]
 
     @property
     def current(self) -> Current | None:
         """The handler in progress, or the one that was when it died."""
-        since_ns, deadline_ns, id_, name = _CURRENT.unpack_from(self._page, _AT_CURRENT)
+        words = self._words
+        for _ in range(_LOOKS):
+            id_, since_ns, deadline_ns = words[_ID], words[_SINCE], words[_DEADLINE]
+            name = self._page[_AT_NAME : _AT_NAME + _NAME_BYTES]
+            if words[_ID] == id_:
+                break
+        else:
+            return None  # too fast to be seen, so not hanging
         if not id_:
             return None
         return id_, name.rstrip(b"\0").decode(errors="replace"), since_ns, deadline_ns
 
     def _shown(self) -> _Shown:
-        for _ in range(8):
+        for _ in range(_LOOKS):
             sequence, length, checksum = _STATS.unpack_from(self._page, _AT_STATS)
             if sequence % 2 or not length or length > _STATS_ROOM:
                 continue

@@ -13,7 +13,7 @@ import pytest
 from supervisors.boot import isolated
 from supervisors.clock import SystemClock
 from supervisors.page import PAGE_BYTES, ClosedPage, PageReader, PageWriter
-from supervisors.testing import VirtualClock
+from supervisors.testing import VirtualClock, eventually
 
 
 @pytest.fixture
@@ -34,13 +34,20 @@ def pair(page_fd: int, clock: VirtualClock) -> Iterator[tuple[PageWriter, PageRe
     pair = PageWriter(page_fd, clock), PageReader(page_fd)
     yield pair
     for side in pair:
+        side._words.release()
         side._page.close()
 
 
 def main(argv: list[str]) -> None:
-    """Write without end: the other process of the last test."""
+    """Write without end: the other process of the last tests."""
     writer = PageWriter(int(argv[0]), SystemClock())
+    writer.dispose(10**12, 10**12)
     while True:
+        writer.dispose(writer.handled + 10**12, writer.handled + 10**12)
+        writer.begin((10**12 + writer.handled, f"n{writer.handled % 100}", 7, 8))
+        writer.beat()
+        if writer.handled % 2:
+            writer.extend(9)
         writer.handled += 1
         number = writer.handled
         writer.facts = {"a": number, "b": "x" * (number % 500), "c": number}
@@ -163,7 +170,20 @@ def test_readers_never_see_half_of_anything(page_fd):
     with subprocess.Popen(argv, pass_fds=(page_fd,), stdin=subprocess.PIPE) as writer:
         try:
             seen: set[Any] = set()
+            eventually(lambda: reader.disposed)
+            began_ns, last = SystemClock().monotonic_ns() - 60 * 10**9, 0
             while len(seen) < 300:
+                for _ in range(100):
+                    disposed = reader.disposed
+                    assert disposed >= max(last, 10**12)  # never nothing, never less
+                    last = disposed
+                    assert reader.disposed_fast >= 10**12
+                    assert reader.beat_ns > began_ns
+                    current = reader.current
+                    if current is not None:
+                        assert current[0] >= 10**12
+                        assert current[2] == 7
+                        assert current[3] in (8, 9)
                 shown = reader._shown()
                 if shown.facts:
                     assert shown.facts["a"] == shown.facts["c"] == shown.stats.handled
