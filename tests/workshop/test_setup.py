@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -221,6 +222,15 @@ def test_a_failure_while_installing_is_healed_by_a_new_environment(checkout: Che
     assert not checkout.changing.exists()
 
 
+@pytest.fixture
+def hears_hang_ups() -> Iterator[None]:
+    """What is ignored here is ignored in children, too, and a shell cannot undo that (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hears_hang_ups")
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_stamp_and_is_healed(checkout: Checkout, by: signal.Signals):
     # The fake pip says where it is, then waits for the end.
