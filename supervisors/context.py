@@ -133,6 +133,7 @@ class Context:
         self._route = router.route
         self._ids = router.ids
         self._now_ns = router.clock.monotonic_ns
+        self._wall = router.clock.wall
         self._vitals = vitals
         self._poke = poke
         self._timers: list[tuple[float, int, float, Message]] = []
@@ -164,9 +165,9 @@ class Context:
         name, delivery = _KINDS.get(type(message)) or kind_of(type(message))
         id_ = next(self._ids)
         body, now_ns = encode(message), self._now_ns()
-        trace = self.trace or id_
+        trace, at = self.trace or id_, self._wall()
         return Envelope(
-            id_, kind, name, self.path, address, body, delivery, now_ns, trace, 0, ttl_s
+            id_, kind, name, self.path, address, body, delivery, now_ns, trace, 0, ttl_s, at
         )
 
     def request(

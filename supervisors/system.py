@@ -162,7 +162,8 @@ class ActorSystem:
         id_ = next(self.ids)
         now_ns = self.clock.monotonic_ns()
         body = encode(message)
-        return Envelope(id_, kind, name, "", address, body, delivery, now_ns, id_, 0, ttl_s)
+        at = self.clock.wall()
+        return Envelope(id_, kind, name, "", address, body, delivery, now_ns, id_, 0, ttl_s, at)
 
     def ask(self, envelope: Envelope, timeout_s: float) -> Envelope | None:
         """See `Router.ask`.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from protocol.envelope import Kind
 from protocol.errors import LocalProtocolError
 from protocol.message import Delivery, Done, Down, Message
 from supervisors import (
@@ -388,3 +389,15 @@ def test_a_jump_of_the_wall_clock_moves_no_timer(
     clock.jump_wall(1e9)
     sup.request("a", Cancel(99))
     assert probe.heard == []
+
+
+def test_an_envelope_says_when_it_was_sent_on_both_clocks():
+    clock = VirtualClock(monotonic_s=50.0, wall_s=1_700_000_000.0)
+    system = ActorSystem(clock=clock)
+    try:
+        clock.jump_wall(3600.0)
+        envelope = system.envelope(Kind.CAST, "/nobody", Ping())
+        assert envelope.sent_ns == 50_000_000_000
+        assert envelope.sent_at == 1_700_003_600.0
+    finally:
+        system.close()

@@ -44,6 +44,14 @@ def siblings_answer(sup: Supervisor, *children: str) -> Iterator[None]:
     assert ordered[int(len(ordered) * 0.99) - 1] < 0.1
 
 
+def idle(sup: Supervisor, child: str) -> int:
+    """Its pid, at a moment at which it is handling nothing."""
+    pid = ask(sup, child).pid
+    running: Any = sup.rows[child].running
+    eventually(lambda: running.vitals.current is None)
+    return pid
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
 def test_a_signal_ends_one_host_and_nothing_else(number):
     core = os.getpid()
@@ -63,9 +71,7 @@ def test_a_signal_ends_one_host_and_nothing_else(number):
 def test_a_frozen_host_is_replaced_and_siblings_answer_meanwhile():
     limits = Limits(beat_timeout_s=0.8)
     with tree(hosted("a", limits=limits), hosted("b"), hosted("c", "thread")) as sup:
-        pid = ask(sup, "a").pid
-        running: Any = sup.rows["a"].running
-        eventually(lambda: running.vitals.current is None)
+        pid = idle(sup, "a")
         with siblings_answer(sup, "b", "c"):
             os.kill(pid, signal.SIGSTOP)
             successor(sup, "a", 1)
@@ -92,7 +98,7 @@ def test_status_answers_in_half_a_second_while_hosts_hang_and_are_frozen():
     children = [hosted(f"a{number}") for number in range(len(kinds))]
     frozen = hosted("b", limits=Limits(beat_timeout_s=1.0))
     with tree(*children, frozen, hosted("c", "thread")) as sup:
-        os.kill(ask(sup, "b").pid, signal.SIGSTOP)
+        os.kill(idle(sup, "b"), signal.SIGSTOP)
         for number, what in enumerate(kinds):
             sup.tell(f"a{number}", Do(what))
         sup.tell("c", Do("hang"))
@@ -234,6 +240,7 @@ def test_whoever_asks_a_host_that_dies_hears_of_it_at_once():
             asker.start()
         running: Any = sup.rows["a"].running
         eventually(lambda: running._sent == 4)
+        eventually(lambda: running.vitals.current and running.vitals.current[1] == "hosted.do")
         os.kill(pid, signal.SIGKILL)
         for asker in askers:
             asker.join()
