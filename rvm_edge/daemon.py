@@ -150,10 +150,10 @@ class Daemon:
 
     def _be_ready(self, operator: Operator, took_s: float) -> None:
         self._facts["phase"] = "running"
-        self._system.monitor.on_tick.append(self._tick)
         self._system.emit("/", "machine_ready", {"after_s": round(took_s, 3)})
         self._said = operator.summary()
         self._notifier.ready(self._said)
+        self._system.monitor.on_tick.append(self._tick)
         while not self._is_ending:
             try:
                 self._take(self._inbox.get(timeout=_LOOK_S))
