@@ -48,6 +48,7 @@ class Init(_Frame):
     nice: int
     oom_score_adj: int
     import_path: list[str]
+    outlives_core_s: float = 0.0
 
 
 class Ready(_Frame):
@@ -123,6 +124,7 @@ class Spawn(_Frame):
     key: int
     title: str
     python: str | None = None
+    outlives_core_s: float = 0.0
 
 
 class Run(_Frame):

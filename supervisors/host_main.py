@@ -45,11 +45,15 @@ from supervisors.mailbox import Put
 from supervisors.page import PageWriter
 from supervisors.pending import BlockingWaiter, Waiter
 
+DEADMAN_S = 10.0
+"""A host that may outlive the core is ended by the kernel when its loop has not turned for so long:
+more than any handler may take. Nobody else might be left to do it."""
 CREDIT_EVERY = 32
 """Messages disposed of between two credit frames; half of the window."""
 _OK = Put.OK
 _FAST = int(Delivery.SAFETY)
 _PR_SET_NAME = 15
+_GONE = "the core or the zygote has ended"
 
 
 class Gone(Exception):
@@ -77,6 +81,7 @@ class HostRouter:
         self._taken: deque[Envelope] | None = None
         self._is_gone = False
         self._beat_s = beat_s
+        self._deadman_s = 0.0
         self._timeout_s = -1.0
         self._set_timeout(beat_s)
 
@@ -84,6 +89,8 @@ class HostRouter:
 
     def get(self, timeout_s: float | None = None, *, only_fast: bool = False) -> Envelope | None:
         """See `Inbox.get`."""
+        if self._deadman_s:
+            signal.setitimer(signal.ITIMER_REAL, self._deadman_s)
         if self._taken is not None:
             self._dispose()
         has_some = self._fast or (self._lane and not only_fast)
@@ -135,6 +142,23 @@ class HostRouter:
         self._drain()
         return not (self._fast or self._lane)
 
+    def outlive(self, core_s: float) -> None:
+        """Leave in peace when the zygote dies, which SIGTERM says; the core's end the socket says.
+
+        Nobody is left then to kill a host that hangs, but the kernel: an alarm does.
+        """
+
+        def leave(*_: object) -> None:
+            self._deadman_s = core_s
+            signal.setitimer(signal.ITIMER_REAL, core_s)
+            try:
+                self._link.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass  # it has ended already
+
+        self._deadman_s = DEADMAN_S
+        signal.signal(signal.SIGTERM, leave)
+
     # -- the socket -----------------------------------------------------------------------------
 
     def _set_timeout(self, timeout_s: float | None) -> None:
@@ -147,7 +171,7 @@ class HostRouter:
 
     def _drain(self) -> None:
         if self._is_gone:
-            raise Gone
+            raise Gone(_GONE)
         while self._receive(socket.MSG_DONTWAIT):
             pass
 
@@ -158,7 +182,7 @@ class HostRouter:
         except (BlockingIOError, InterruptedError):
             return False
         if not length:
-            raise Gone
+            raise Gone(_GONE)
         envelope = decode_envelope(self._view[1:length])
         if envelope.ref:
             waiter = self._pending.pop(envelope.ref, None)
@@ -309,6 +333,8 @@ def run_host(title: str, link_fd: int, page_fd: int, share_fds: list[int]) -> in
 def _run(link: socket.socket, init: frames.Init, page_fd: int, shares: dict[str, int]) -> int:
     vitals = PageWriter(page_fd, SystemClock())
     router = HostRouter(link, vitals, init.path, init.beat_s)
+    if init.outlives_core_s:
+        router.outlive(init.outlives_core_s)
     reporter = _Reporter(router, init)
     try:
         actor = _find(init)

@@ -53,7 +53,8 @@ class Notifier:
         if not self._address:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.setblocking(False)  # a manager that does not read must not stop us
                 out.connect(self._address)
                 out.send(text.encode())
         except OSError:

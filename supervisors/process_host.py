@@ -145,7 +145,8 @@ class ProcessHost:
             raise LocalProtocolError(msg)
         self._socket.send(init)
         title = self.path.rsplit("/", 1)[-1]
-        self.pid = self._zygote.spawn(self._key, title, fds, self._on_reaped, python)
+        outlives_s = self._spec.outlives_core_s
+        self.pid = self._zygote.spawn(self._key, title, fds, self._on_reaped, python, outlives_s)
 
     def _init(self) -> frames.Init:
         spec, limits = self._spec, self._spec.limits
@@ -162,6 +163,7 @@ class ProcessHost:
             nice=limits.nice,
             oom_score_adj=limits.oom_score_adj,
             import_path=list(sys.path),
+            outlives_core_s=spec.outlives_core_s,
         )
 
     def ask_stop(self) -> None:
@@ -382,11 +384,15 @@ class ProcessHost:
         """Take its group along, as the zygote would have, and wait until it is gone itself."""
         if self.pid is None:
             return True
+        self._await_gone(self.pid, self._spec.outlives_core_s)
         _kill_group(self.pid)
+        return self._await_gone(self.pid, _REAP_S)
+
+    def _await_gone(self, pid: int, patience_s: float) -> bool:
         pause = threading.Event()
-        until = self._system.clock.monotonic() + _REAP_S
-        while not _is_gone(self.pid):
-            if self._system.clock.monotonic() > until:
+        until = self._system.clock.monotonic() + patience_s
+        while not _is_gone(pid):
+            if self._system.clock.monotonic() >= until:
                 return False
             pause.wait(0.002)
         return True

@@ -21,6 +21,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 
 
 _FACTOR_MAX = 1000.0
+OUTLIVES_MAX_S = 5.0
+"""Longer than anything takes to come to rest, and less than a service manager's patience."""
 
 
 class SpecError(ValueError):
@@ -173,6 +175,9 @@ class ChildSpec:
         limits: process hosts only.
         python: interpreter of a process host that needs another one; it is then started fresh.
         fresh: start the process anew instead of forking it from the zygote.
+        outlives_core_s: process hosts only: when the core is gone, or its zygote, it is not killed
+            at once but finds its link ended, runs ``on_stop`` and leaves; after so long it is
+            killed all the same. For what must bring hardware to rest itself.
         shares: names of shared memory areas it gets, see `SharedMemory`.
         rearm_on: topics (``"network"``, ``"config"``, ``"device"``) that end its quarantine early.
         respawn_over_leak: whether a thread that could not be ended may be replaced at once.
@@ -194,6 +199,7 @@ class ChildSpec:
     limits: Limits = Limits()
     python: str | None = None
     fresh: bool = False
+    outlives_core_s: float = 0.0
     shares: tuple[str, ...] = ()
     rearm_on: tuple[str, ...] = ()
     respawn_over_leak: bool = True
@@ -215,6 +221,7 @@ class ChildSpec:
         if not self.start_timeout_s > 0:
             msg = f"child {self.id!r}: start_timeout_s must be positive, got {self.start_timeout_s}"
             raise SpecError(msg)
+        self._check_outliving()
         if self.significant and self.restart is Restart.PERMANENT:
             msg = f"child {self.id!r}: a significant child must be transient or temporary"
             raise SpecError(msg)
@@ -238,6 +245,17 @@ class ChildSpec:
                 raise SpecError(msg)
         elif self.shutdown is None or not self.shutdown >= 0:
             msg = f"child {self.id!r}: shutdown cannot be {self.shutdown}"
+            raise SpecError(msg)
+
+    def _check_outliving(self) -> None:
+        if not 0 <= self.outlives_core_s <= OUTLIVES_MAX_S:
+            msg = (
+                f"child {self.id!r}: outlives_core_s is 0 to {OUTLIVES_MAX_S:g}, not "
+                f"{self.outlives_core_s}: a new core must find nothing of the old one"
+            )
+            raise SpecError(msg)
+        if self.outlives_core_s and self.host is not Host.PROCESS:
+            msg = f"child {self.id!r}: only a process can outlive the core: set host='process'"
             raise SpecError(msg)
 
     @property

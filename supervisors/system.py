@@ -238,7 +238,7 @@ class ActorSystem:
             watchers = self._watchers.pop(path, set())
             for others in self._watchers.values():
                 others.discard(path)
-        for watcher in watchers:
+        for watcher in sorted(watchers):
             self._send_down(watcher, Down(path, incarnation, str(reason), normal=reason.is_normal))
 
     def _send_down(self, watcher: str, down: Down) -> None:

@@ -1,6 +1,7 @@
 """For tests of actors and of the runtime: time to turn by hand, an actor that listens, patience.
 
 VirtualClock    a clock that only moves when told to; wall time can jump on its own
+Stage           a whole tree in one thread, in virtual time (`supervisors.stage`)
 Probe           an actor that keeps what it is told: `probe.expect(GateMoved)`
 eventually      wait for another thread without sleeping
 Manual          drives a `SupervisorCore` through virtual time and checks what must always hold
@@ -17,68 +18,16 @@ from supervisors.actor import Actor, handles
 from supervisors.clock import SystemClock
 from supervisors.manual import Manual
 from supervisors.spec import ChildSpec
+from supervisors.stage import Stage
+from supervisors.virtual_clock import VirtualClock
 
-__all__ = ["PATIENCE_S", "Manual", "Probe", "VirtualClock", "eventually"]
+__all__ = ["PATIENCE_S", "Manual", "Probe", "Stage", "VirtualClock", "eventually"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 PATIENCE_S = 10.0
 """How long a test waits for another thread before it fails; generous, for loaded machines."""
-
-
-class VirtualClock:
-    """A `Clock` that stands still until it is told to move.
-
-    Threads that wait for a moment are poked whenever it moves, and look again.
-    """
-
-    def __init__(self, monotonic_s: float = 1000.0, wall_s: float = 1_700_000_000.0) -> None:
-        """Args: where the two clocks start."""
-        self._monotonic_ns = round(monotonic_s * 1e9)
-        self._wall_s = wall_s
-        self._pokes: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
-
-    def monotonic(self) -> float:
-        """See `Clock`."""
-        return self._monotonic_ns / 1e9
-
-    def monotonic_ns(self) -> int:
-        """See `Clock`."""
-        return self._monotonic_ns
-
-    def wall(self) -> float:
-        """See `Clock`."""
-        return self._wall_s
-
-    def wait_s(self, until: float | None) -> float | None:
-        """Not at all for a moment that is here, else until somebody moves the clock."""
-        return 0.0 if until is not None and until <= self.monotonic() else None
-
-    def on_advance(self, poke: Callable[[], None]) -> None:
-        """See `Clock`."""
-        with self._lock:
-            self._pokes.append(poke)
-
-    def forget(self, poke: Callable[[], None]) -> None:
-        """See `Clock`."""
-        with self._lock:
-            if poke in self._pokes:
-                self._pokes.remove(poke)
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass on both clocks, at once."""
-        with self._lock:
-            self._monotonic_ns += round(seconds * 1e9)
-            self._wall_s += seconds
-            pokes = list(self._pokes)
-        for poke in pokes:
-            poke()
-
-    def jump_wall(self, seconds: float) -> None:
-        """Correct the wall clock, as NTP does at boot; monotonic time does not notice."""
-        self._wall_s += seconds
 
 
 def eventually(predicate: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:

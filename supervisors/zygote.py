@@ -85,6 +85,7 @@ class Zygote:
         fds: list[int],
         on_exit: Callable[[int | None], None],
         python: str | None = None,
+        outlives_core_s: float = 0.0,
     ) -> int:
         """Start a host.
 
@@ -95,6 +96,7 @@ class Zygote:
             on_exit: called once with its exit code (negative: a signal; None: unknown, because
                 the zygote is gone).
             python: another interpreter, started fresh.
+            outlives_core_s: see `ChildSpec`.
 
         Returns:
             Its process id.
@@ -106,7 +108,7 @@ class Zygote:
         answer: queue.SimpleQueue[Spawned] = queue.SimpleQueue()
         self._answers[key], self._on_exit[key] = answer, on_exit
         try:
-            self._send(Spawn(key, title, python), fds)
+            self._send(Spawn(key, title, python, outlives_core_s), fds)
             spawned = self._answer(answer)
         except BaseException:
             self._on_exit.pop(key, None)

@@ -3,7 +3,8 @@
 It is single-threaded, has imported what hosts need, and holds no device, socket (but the one to the
 core), database or GPU context; so a fork of it is safe and takes a millisecond. It is also the
 parent of all hosts: it reaps them, kills them (with their process group, so that nothing they
-started survives), and dies with the core, taking them along.
+started survives), and dies with the core, taking them along. A host that has hardware to bring to
+rest may outlive it by a moment (`ChildSpec.outlives_core_s`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 
 from supervisors import frames
 from supervisors.boot import extend_path, isolated
+from supervisors.clock import SystemClock
 from supervisors.frames import Beat, Booted, Reaped, Run, Signal, Spawn, Spawned
 
 _PR_SET_PDEATHSIG = 1
@@ -46,6 +48,7 @@ class ZygoteLoop:
         self._core = core
         self._pid = os.getpid()
         self._children: dict[int, int] = {}  # pid -> key
+        self._outliving: dict[int, float] = {}  # pid -> seconds
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
@@ -68,15 +71,31 @@ class ZygoteLoop:
                 return
 
     def end_all(self) -> None:
-        """Kill every host with all it has started; the kernel would spare its grandchildren."""
+        """Kill every host with all it has started; the kernel would spare its grandchildren.
+
+        Those that may outlive the core see its end themselves, and get their time.
+        """
         for pid in self._children:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except OSError:
-                pass
+            if pid not in self._outliving:
+                _kill_group(pid)
+        clock = SystemClock()
+        began_s = clock.monotonic()
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        while self._reap() and self._outliving:
+            past_s = clock.monotonic() - began_s
+            for pid in [pid for pid, time_s in self._outliving.items() if time_s <= past_s]:
+                _kill_group(pid)
+                del self._outliving[pid]
+            left_s = min(self._outliving.values(), default=0.0) - past_s
+            if poller.poll(max(0.0, left_s) * 1000 + 1):
+                os.read(self._wake_read, 4096)
 
     def _obey(self) -> bool:
-        packet, fds, _, _ = socket.recv_fds(self._control, frames.RECV_BYTES, _MAX_FDS)
+        try:
+            packet, fds, _, _ = socket.recv_fds(self._control, frames.RECV_BYTES, _MAX_FDS)
+        except ConnectionResetError:  # the core has died with something of ours unread
+            return False
         if not packet:
             return False
         order = frames.read_to_zygote(packet)
@@ -118,12 +137,15 @@ class ZygoteLoop:
         if pid == 0:
             self._become_host(order, fds)
         self._children[pid] = order.key
+        if order.outlives_core_s:
+            self._outliving[pid] = order.outlives_core_s
         self._say(Spawned(order.key, pid))
 
     def _become_host(self, order: Spawn, fds: list[int]) -> NoReturn:
         status = 1
         try:
-            self._leave_zygote(fds[2])
+            outlives = order.outlives_core_s > 0
+            self._leave_zygote(fds[2], signal.SIGTERM if outlives else signal.SIGKILL)
             if order.python:
                 _fresh_host(order.python, fds)
             status = _warm_host(order, fds)
@@ -154,14 +176,14 @@ class ZygoteLoop:
             os.write(fds[0], b"\x01" + complaint.encode()[:2000])
             os._exit(0)
 
-    def _leave_zygote(self, output: int | None) -> None:
+    def _leave_zygote(self, output: int | None, at_its_death: int = signal.SIGKILL) -> None:
         """In the new child: drop everything that is the zygote's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         os.setsid()
-        die_with_parent(self._pid)
+        die_with_parent(self._pid, at_its_death)
         self._control.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -182,24 +204,34 @@ class ZygoteLoop:
             except ProcessLookupError:
                 os.kill(pid, order.number)  # not yet leader of its group, but still unreaped
 
-    def _reap(self) -> None:
-        """Collect the dead; their process group goes first, while the number is still theirs."""
+    def _reap(self) -> bool:
+        """Collect the dead; their process group goes first, while the number is still theirs.
+
+        Returns:
+            Whether there are any others.
+        """
         while self._children:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
-                return
+                return False
             if found is None:
-                return
+                return True
             pid = found.si_pid
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+            _kill_group(pid)
             _, status = os.waitpid(pid, 0)
             key = self._children.pop(pid, None)
+            self._outliving.pop(pid, None)
             if key is not None:
                 self._say(Reaped(key, os.waitstatus_to_exitcode(status)))
+        return False
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # it was not yet the leader of a group, or is gone
 
 
 def _warm_host(order: Spawn, fds: list[int]) -> int:
