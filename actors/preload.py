@@ -12,6 +12,6 @@ PRELOAD = (
     "models.vision.ring",
     "actors.camera",
     "actors.inference",
-    "actors.motor",
+    "actors.motor.actor",
     "actors.drivers.simulated",
 )

@@ -1,196 +1,371 @@
 """The storage: the single owner of the LMDB environment.
 
-Owns the ledger of deposits and the number of this run (the epoch).
-Hears `OpenEpoch`, `StoreDeposit`, `ListDeposits`.
-Says nothing by itself; it answers when the data is on the disk.
+Owns the ledger of deposits and sessions with its journal, the outbox, the number of this run.
+Hears what `protocol.storage` says to it.
+Says nothing by itself; it answers a write when the data is on the disk.
 
-Every write is a transaction of its own, synced before the answer. The outbox, the hash chain,
-quotas and group commit are not here yet.
+Writes that wait together are committed together: the first of them tells this actor to flush, and
+that word queues up behind whatever is waiting already. After a failed sync nothing later would be
+certain, so the store is closed, opened and looked at before it takes anything again.
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import lmdb
 import msgspec
 
-from actors.store import SCHEMA, STORE, StoreUnusable, open_store, open_to_read
-from protocol.message import Failed
+from actors.store import StoreUnusable, files, reading
+from actors.store.deposits import open_epoch, review_deposit, store_deposit
+from actors.store.outbox import ack, peek, put, refuse
+from actors.store.sessions import store_session
+from actors.store.store import Operation, Store, StoreBroken
+from actors.store.tables import Tables, entries
+from config.settings import StorageSettings
+from models.ledger.chain import Damaged
+from protocol.envelope import Envelope
+from protocol.message import Delivery, Failed, Message
 from protocol.storage import (
-    DepositRecord,
+    AckOutbox,
     Deposits,
+    DescribeStore,
     Epoch,
     ListDeposits,
+    ListSessions,
     OpenEpoch,
-    Stored,
+    OpenSessions,
+    Outbox,
+    PeekOutbox,
+    PutOutbox,
+    RefuseOutbox,
+    ReviewDeposit,
+    Sessions,
     StoreDeposit,
+    StoreDescribed,
+    StoreSession,
 )
-from supervisors import Actor, Waiting, handles
+from supervisors import LATER, Actor, Waiting, handles
 from supervisors.exits import ExitReason
 
-_EPOCH = b"epoch"
-_SEQUENCE = b"sequence"
-_SCHEMA = b"schema"
-_NUMBER = struct.Struct(">Q")  # big-endian: LMDB keeps the records in the order of their start
-_LIST_MAX = 10_000
+FLUSH_DEADLINE_S = 30.0
+"""A worn SD card takes seconds for a sync now and then; it is slow then, not hung."""
+REOPEN_S, REOPEN_S_MAX = 0.5, 30.0
+READER_CHECK_S = 3600.0
+LOOK_S = 5.0
+WELL_S = 60.0
+_TROUBLES = ("store_full", "store_failed")
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(DepositRecord).decode
+M = TypeVar("M", bound=Message)
+
+
+class Flush(Message, frozen=True, tag="storage.flush"):
+    """Storage, to itself: commit what has come in up to here."""
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY  # the lane of the writes, and never refused
+
+
+class Reopen(Message, frozen=True, tag="storage.reopen"):
+    """Storage, to itself: is the disk well again?"""
+
+
+class LookAgain(Message, frozen=True, tag="storage.look_again"):
+    """Storage, to itself: is there room again?"""
+
+
+class NoteWell(Message, frozen=True, tag="storage.note_well"):
+    """Storage, to itself: this run has lived long enough to count as one that works."""
+
+
+class CheckReaders(Message, frozen=True, tag="storage.check_readers"):
+    """Storage, to itself: free the places of readers that died."""
+
+
+class _Write(NamedTuple):
+    """A write that waits for its commit."""
+
+    request: Envelope
+    operation: Operation
+    told: Callable[[], None]
+
+
+def _silent() -> None:
+    """Most writes are not events."""
 
 
 class Storage(Actor):
     """See the module."""
 
-    def __init__(self, directory: str, map_mb: int) -> None:
-        """Args: directory: the data directory; map_mb: largest size of the environment."""
-        self._directory = Path(directory) / STORE
-        self._map_bytes = map_mb << 20
-        self._env: lmdb.Environment
+    def __init__(self, directory: str, limits: StorageSettings) -> None:
+        """Args: directory: the data directory; limits: sizes and shares."""
+        self._data_dir = Path(directory)
+        self._limits = limits
+        self._store = Store(self._data_dir, limits)
+        self._pending: list[_Write] = []
+        self._trouble = ""
+        self._reopen_s = REOPEN_S
+        self._is_damage = False
+        self._is_looking = False
 
     # -- lifecycle ------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Open the environment. One that cannot be opened is waited for: no crash would mend it."""
+        """Open the store. One that cannot be opened is waited for: no crash would mend it."""
         try:
-            self._env = open_store(self._directory, self._map_bytes)
-            self._open_tables()
-        except (StoreUnusable, lmdb.DiskError) as error:
-            self._close()
+            self._store.open()
+        except StoreUnusable as error:
             raise Waiting(str(error)) from error
-        self.ctx.note(deposits=self._total())
-
-    def _open_tables(self) -> None:
-        self._meta = self._env.open_db(b"meta")
-        self._deposits = self._env.open_db(b"deposits")
-        self._ids = self._env.open_db(b"ids")
-        self._open = self._env.open_db(b"open")
-        with self._env.begin() as txn:
-            version = txn.get(_SCHEMA, db=self._meta)
-        if version is None:  # not written again every time: a full disk may still be read
-            with self._env.begin(write=True) as txn:
-                txn.put(_SCHEMA, SCHEMA, db=self._meta)
-        elif version != SCHEMA:
-            msg = (
-                f"the store in {self._directory} has schema {version.decode(errors='replace')}, "
-                f"this build knows {SCHEMA.decode()}: install the release that wrote it"
-            )
-            raise StoreUnusable(msg)
+        self._tell_aside()
+        self._note()
+        self.ctx.schedule_every(READER_CHECK_S, CheckReaders())
+        self.ctx.schedule_once(WELL_S, NoteWell())
 
     def on_stop(self, reason: ExitReason) -> None:
-        """Close it."""
-        self._close()
+        """Commit what still waits, and close."""
+        if self._store.is_open:
+            self._flush()
+        for write in self._pending:
+            self.ctx.reply(
+                write.request, Failed("store_failed", "the storage ended before its commit")
+            )
+        self._store.close()
 
-    def _close(self) -> None:
-        env = getattr(self, "_env", None)
-        if env is not None:
-            env.close()
+    # -- writes: answered after the commit ------------------------------------------------------
 
-    # -- handlers -------------------------------------------------------------------------------
+    @handles(OpenEpoch, deadline_s=FLUSH_DEADLINE_S)
+    def open_epoch(self, message: OpenEpoch) -> Any:
+        """Count this run; its number goes to the file beside the store first."""
+        return self._later(self._begin_epoch)
 
-    @handles(OpenEpoch)
-    def open_epoch(self, message: OpenEpoch) -> Epoch | Failed:
-        """Count this run; what is still reserved goes to review, for nobody knows its end."""
+    @handles(StoreDeposit, deadline_s=FLUSH_DEADLINE_S)
+    def store_deposit(self, message: StoreDeposit) -> Any:
+        """Write one state of an item."""
+        return self._later(partial(store_deposit, record=message.record))
+
+    @handles(ReviewDeposit, deadline_s=FLUSH_DEADLINE_S, command=True)
+    def review_deposit(self, message: ReviewDeposit) -> Any:
+        """Write what somebody decided."""
+        fields = {"state": message.state, "why": message.why, "by": message.by}
+        told = partial(self.ctx.emit, "deposit_decided", id=message.id, **fields)
+        return self._later(partial(review_deposit, message=message), told)
+
+    @handles(StoreSession, deadline_s=FLUSH_DEADLINE_S)
+    def store_session(self, message: StoreSession) -> Any:
+        """Write a session."""
+        return self._later(partial(store_session, record=message.record))
+
+    @handles(PutOutbox, deadline_s=FLUSH_DEADLINE_S)
+    def put_outbox(self, message: PutOutbox) -> Any:
+        """Keep something for the platform."""
+        return self._later(partial(put, message=message))
+
+    @handles(AckOutbox, deadline_s=FLUSH_DEADLINE_S)
+    def ack_outbox(self, message: AckOutbox) -> Any:
+        """Forget what the platform has."""
+        return self._later(partial(ack, outbox=message.outbox, sequences=message.sequences))
+
+    @handles(RefuseOutbox, deadline_s=FLUSH_DEADLINE_S)
+    def refuse_outbox(self, message: RefuseOutbox) -> Any:
+        """Put aside what the platform will never take."""
+        outbox, sequence, why = message.outbox, message.sequence, message.why
+        told = partial(self.ctx.emit, "outbox_refused", outbox=outbox, sequence=sequence, why=why)
+        operation = partial(refuse, outbox=outbox, sequence=sequence, why=why)
+        return self._later(operation, told)
+
+    @handles(Flush, deadline_s=FLUSH_DEADLINE_S)
+    def flush(self, message: Flush) -> None:
+        """Commit what has come in."""
+        self._flush()
+
+    def _later(self, operation: Operation, told: Callable[[], None] = _silent) -> Any:
+        """Args: told: says it to the record, once it is on the disk."""
+        if not self._store.is_open:
+            return Failed("store_failed", self._trouble)
+        self._pending.append(_Write(self.ctx.later(), operation, told))
+        if len(self._pending) >= self._limits.group_commit_max:
+            self._flush()
+        elif len(self._pending) == 1:
+            self.ctx.tell(self.ctx.path, Flush())
+        return LATER
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        known = self._store.deposits
         try:
-            with self._env.begin(write=True) as txn:
-                epoch = _count(txn, self._meta, _EPOCH)
-                reviewed = self._review_open(txn)
-        except lmdb.Error as error:
-            return self._failed(error)
-        return Epoch(epoch, reviewed)
+            answers = self._store.commit(
+                [write.operation for write in pending], self.ctx.clock.wall()
+            )
+        except StoreBroken as error:
+            self._break(error)
+            answers = [Failed("store_failed", self._trouble) for _ in pending]
+        for write, answer in zip(pending, answers, strict=True):
+            if not isinstance(answer, Failed):
+                write.told()
+            self.ctx.reply(write.request, answer)
+        if self._store.deposits != known:
+            self.ctx.note(deposits=self._store.deposits)
+        self._mind(answers)
 
-    @handles(StoreDeposit)
-    def store_deposit(self, message: StoreDeposit) -> Stored | Failed:
-        """Write one state of an item; answered when it is on the disk."""
-        record = message.record
+    def _begin_epoch(self, books: Any) -> Epoch | Failed:
+        known = files.read_epoch(self._data_dir)
+        epoch = open_epoch(books, known)
         try:
-            with self._env.begin(write=True) as txn:
-                self._put(txn, record)
-        except lmdb.Error as error:
-            return self._failed(error)
-        self.ctx.note(deposits=self._total(), trouble=None)
-        return Stored(record.id, record.state)
+            files.write_epoch(self._data_dir, epoch.number)
+        except OSError as error:
+            if known == 0:  # never kept so far: nothing to count from if the store is lost
+                self.ctx.emit("storage_trouble", code="epoch_file", why=str(error))
+        return epoch
+
+    # -- trouble --------------------------------------------------------------------------------
+
+    def _mind(self, answers: list[Message]) -> None:
+        """Show in status and record that something cannot be kept, until it can again."""
+        if not self._store.is_open:
+            return
+        failures = [each for each in answers if isinstance(each, Failed)]
+        for failure in failures:
+            if failure.code in _TROUBLES:
+                self._tell_trouble(failure.code, failure.detail)
+                return
+        if self._trouble and len(failures) < len(answers):
+            self._look_whether_well()
+
+    def _look_whether_well(self) -> None:
+        if self._store.room().has_ease:
+            self._tell_well()
+
+    @handles(LookAgain)
+    def look_again(self, message: LookAgain) -> None:
+        """A full disk may have been cleared by others, while nobody writes here."""
+        self._is_looking = False
+        if self._trouble and self._store.is_open:
+            self._look_whether_well()
+        self._go_on_looking()
+
+    def _go_on_looking(self) -> None:
+        if self._trouble and not self._is_looking:
+            self._is_looking = True
+            self.ctx.schedule_once(LOOK_S, LookAgain())
+
+    def _tell_trouble(self, code: str, why: str) -> None:
+        trouble = f"{code}: {why}"
+        if trouble.partition(":")[0] != self._trouble.partition(":")[0]:
+            self.ctx.emit("storage_trouble", code=code, why=why)
+        self._trouble = trouble
+        self.ctx.note(trouble=trouble)
+        self._go_on_looking()
+
+    def _tell_well(self) -> None:
+        if self._trouble:
+            self.ctx.emit("storage_well", was=self._trouble)
+            self._trouble = ""
+        self._note()
+
+    def _tell_aside(self) -> None:
+        if self._store.aside is not None:
+            aside, why = self._store.aside
+            self.ctx.emit("store_damaged", kept=aside.name, why=why)
+
+    def _note(self) -> None:
+        """Damaged stores stay an alarm until somebody has looked and moved them away."""
+        damaged = [path.name for path in files.damaged_stores(self._data_dir).values()]
+        alarm = f"{', '.join(damaged)}: damaged, put aside; see docs/ledger.md" if damaged else None
+        self.ctx.note(deposits=self._store.deposits, trouble=self._trouble or alarm)
+
+    def _break(self, error: StoreBroken) -> None:
+        """Nothing that this environment says later is certain."""
+        self._store.close()
+        self._is_damage = error.is_damage
+        self._tell_trouble("store_failed", f"{error}; nothing is accepted until it is well again")
+        self.ctx.schedule_once(self._reopen_s, Reopen())
+
+    @handles(Reopen, deadline_s=120.0)
+    def reopen(self, message: Reopen) -> None:
+        """Open it, look at it, and see a commit through before anything is taken again."""
+        if self._store.is_open:
+            return
+        try:
+            self._store.open(thorough=self._is_damage)
+            self._store.probe(self.ctx.clock.wall())
+        except (StoreUnusable, StoreBroken) as error:
+            self._store.close()
+            self._reopen_s = min(self._reopen_s * 2, REOPEN_S_MAX)
+            self._tell_trouble("store_failed", str(error))
+            self.ctx.schedule_once(self._reopen_s, Reopen())
+            return
+        self._reopen_s, self._is_damage = REOPEN_S, False
+        self._tell_aside()
+        self._tell_well()
+
+    @handles(NoteWell)
+    def note_well(self, message: NoteWell) -> None:
+        """See `actors.store.ends`."""
+        self._store.note_well()
+
+    @handles(CheckReaders)
+    def check_readers(self, message: CheckReaders) -> None:
+        """Whoever was killed while reading must not keep old pages for ever."""
+        self._store.check_readers()
+
+    # -- reads ----------------------------------------------------------------------------------
 
     @handles(ListDeposits, command=True)
     def list_deposits(self, message: ListDeposits) -> Deposits | Failed:
         """The newest records."""
         if message.limit < 1:
             return Failed("invalid", f"limit is {message.limit}; at least 1")
-        with self._env.begin(db=self._deposits) as txn:
-            records = newest(txn.cursor(), message.limit)
-        return Deposits(records, self._total())
+        return self._look(lambda txn, tables: reading.newest_deposits(txn, tables, message.limit))
 
-    # -- private --------------------------------------------------------------------------------
+    @handles(ListSessions, command=True)
+    def list_sessions(self, message: ListSessions) -> Sessions | Failed:
+        """The newest sessions."""
+        if message.limit < 1:
+            return Failed("invalid", f"limit is {message.limit}; at least 1")
+        return self._look(lambda txn, tables: reading.newest_sessions(txn, tables, message.limit))
 
-    def _put(self, txn: lmdb.Transaction, record: DepositRecord) -> None:
-        key = txn.get(record.id.encode(), db=self._ids)
-        if key is None:
-            key = _NUMBER.pack(_count(txn, self._meta, _SEQUENCE))
-            txn.put(record.id.encode(), key, db=self._ids)
-        txn.put(key, _encode(record), db=self._deposits)
-        if record.state == "reserved":
-            txn.put(key, b"", db=self._open)
-        else:
-            txn.delete(key, db=self._open)
+    @handles(OpenSessions)
+    def open_sessions(self, message: OpenSessions) -> Sessions | Failed:
+        """Those that nobody has closed."""
+        return self._look(reading.open_sessions)
 
-    def _review_open(self, txn: lmdb.Transaction) -> tuple[str, ...]:
-        with txn.cursor(db=self._open) as cursor:
-            keys = list(cursor.iternext(keys=True, values=False))
-        reviewed: list[str] = []
-        for key in keys:
-            record = _decode(txn.get(key, b"", db=self._deposits))
-            now = self.ctx.clock.wall()
-            undecided = msgspec.structs.replace(
-                record, state="review", reason="interrupted", updated_at=now
-            )
-            self._put(txn, undecided)
-            reviewed.append(record.id)
-        return tuple(reviewed)
+    @handles(PeekOutbox)
+    def peek_outbox(self, message: PeekOutbox) -> Outbox | Failed:
+        """The oldest of a class."""
 
-    def _failed(self, error: lmdb.Error) -> Failed:
-        """A money record that cannot be kept shows in status and record until one can again."""
-        code = "store_full" if isinstance(error, lmdb.MapFullError) else "store_failed"
-        self.ctx.emit("storage_trouble", code=code, why=str(error))
-        self.ctx.note(trouble=f"{code}: nothing can be accepted")
-        return Failed(code, str(error))
+        def look(txn: lmdb.Transaction, tables: Tables) -> Outbox:
+            records = peek(txn, tables, message.outbox, message.limit, message.after)
+            return Outbox(records, entries(txn, tables[message.outbox]))
 
-    def _total(self) -> int:
-        with self._env.begin() as txn:
-            return int(txn.stat(self._deposits)["entries"])
+        return self._look(look)
 
+    @handles(DescribeStore, command=True)
+    def describe(self, message: DescribeStore) -> StoreDescribed | Failed:
+        """How the store stands."""
+        return self._look(self._describe)
 
-def newest(cursor: lmdb.Cursor, limit: int) -> tuple[DepositRecord, ...]:
-    """The last records of the deposits table, newest first."""
-    records: list[DepositRecord] = []
-    for value in cursor.iterprev(keys=False, values=True):
-        if len(records) >= min(limit, _LIST_MAX):
-            break
-        records.append(_decode(value))
-    return tuple(records)
+    def _describe(self, txn: lmdb.Transaction, tables: Tables) -> StoreDescribed:
+        store = self._store
+        found = reading.described(
+            txn, tables, store.room(), store.map_bytes, self._limits.map_mb_max << 20
+        )
+        damaged = tuple(path.name for path in files.damaged_stores(self._data_dir).values())
+        return msgspec.structs.replace(found, trouble=self._trouble, damaged=damaged)
 
-
-def read_deposits(data_dir: Path, limit: int) -> Deposits:
-    """The same from the files, whether their machine runs or not.
-
-    Raises:
-        FileNotFoundError: there is no store in that data directory.
-        StoreUnusable: it is there and cannot be read.
-    """
-    with open_to_read(data_dir / STORE) as env:
+    def _look(self, read: Callable[[lmdb.Transaction, Tables], M]) -> M | Failed:
+        """Answer from what is committed; a store that cannot be read is opened again."""
+        if not self._store.is_open:
+            return Failed("store_failed", self._trouble)
         try:
-            table = env.open_db(b"deposits", create=False)
-            with env.begin(db=table) as txn:
-                return Deposits(newest(txn.cursor(), limit), int(txn.stat(table)["entries"]))
-        except (lmdb.NotFoundError, lmdb.ReadonlyError):
-            return Deposits((), 0)
-        except (lmdb.Error, msgspec.MsgspecError) as error:
-            msg = f"cannot read {data_dir / STORE}: {error}; keep a copy and move it away"
-            raise StoreUnusable(msg) from error
-
-
-def _count(txn: lmdb.Transaction, table: Any, name: bytes) -> int:
-    number = int.from_bytes(txn.get(name, b"\0", db=table), "big") + 1
-    txn.put(name, _NUMBER.pack(number), db=table)
-    return number
+            with self._store.view() as (txn, tables):
+                return read(txn, tables)
+        except Damaged as error:
+            self._tell_trouble("store_failed", f"{error}; see: rvm-edge ledger verify")
+        except lmdb.Error as error:
+            self._flush()
+            self._break(StoreBroken(error, is_damage=files.is_damage(error)))
+        return Failed("store_failed", self._trouble)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from actors.absent import Absent
 from actors.camera import FRAMES, Camera
-from actors.deposit import Deposit
+from actors.deposit.actor import Deposit
 from actors.health import Health
 from actors.inference import Inference
-from actors.motor import Motor
-from actors.sensors import Sensors
-from actors.session import Session
+from actors.motor.actor import Motor
+from actors.motor.link import GuardLink
+from actors.sensors.actor import Sensors
+from actors.session.actor import Session
 from actors.storage import Storage
 from actors.uplink import Link
 from config.settings import Settings
@@ -32,23 +33,33 @@ _ADDRESSES = {
     "camera": "/vision/camera",
     "inference": "/vision/inference",
     "session": "/service/session",
+    "deposit": "/service/deposit",
 }
 
 
+class Driver(NamedTuple):
+    """One driver as ``module:callable``, with its arguments; empty where there is nothing."""
+
+    target: str = ""
+    args: Mapping[str, Any] = {}
+
+
 class Drivers(NamedTuple):
-    """What stands for the hardware, as ``module:Class``; empty where there is nothing.
+    """What stands for the hardware.
 
     Attributes:
-        pins: digital lines.
+        guard_gpio: the lines of the guard's process.
+        sensor_gpio: the lines of the sensors.
+        analog: the channels of both.
         source: where the camera gets its pictures.
-        where: argument of ``pins``.
         source_where: argument of ``source``.
         world: a child that simulates what is around the machine.
     """
 
-    pins: str = ""
+    guard_gpio: Driver = Driver()
+    sensor_gpio: Driver = Driver()
+    analog: Driver = Driver()
     source: str = ""
-    where: str = ""
     source_where: str = ""
     world: ChildSpec | None = None
 
@@ -64,7 +75,7 @@ def machine(
             *world,
             ChildSpec("machine", _body(settings, drivers)),
             ChildSpec("vision", _vision(settings, drivers)),
-            ChildSpec("service", _service(settings, hardware_id)),
+            ChildSpec("service", _service(settings, data_dir, hardware_id)),
             ChildSpec("uplink", _uplink(settings)),
             ChildSpec("console", _console()),
             ChildSpec("updates", Absent, args={"what": "signed model releases"}),
@@ -74,39 +85,55 @@ def machine(
 
 
 def _storage(settings: Settings, data_dir: Path) -> ChildSpec:
-    args = {"directory": str(data_dir), "map_mb": settings.storage.map_mb}
+    args = {"directory": str(data_dir), "limits": settings.storage}
     return ChildSpec("storage", Storage, args=args, mailbox=_PRESERVE, critical=True)
 
 
 def _body(settings: Settings, drivers: Drivers) -> SupervisorSpec:
     """Motor and sensors stand and fall together, and their failure is the machine's."""
-    lines = {"pins": drivers.pins, "where": drivers.where}
+    sensors = {
+        **_lines(drivers.sensor_gpio, drivers.analog),
+        "limits": settings.sensors,
+        "bin_depth_m": settings.bin.depth_m,
+    }
     return SupervisorSpec(
         (
+            _motor(settings, drivers),
             ChildSpec(
-                "motor",
-                Motor,
-                host=Host.PROCESS,
-                args={**lines, "run_s_max": settings.motor.run_s_max},
-                critical=True,
-                fail_safe="actors.motor:make_safe",
-                limits=Limits(nice=-5, oom_score_adj=-100),
-            ),
-            ChildSpec(
-                "sensors",
-                Sensors,
-                args={
-                    **lines,
-                    "poll_s": settings.sensors.poll_s,
-                    "debounce_s": settings.sensors.debounce_s,
-                    "tell": "/service/deposit",
-                },
-                critical=True,
-                rearm_on=("device", "config"),
+                "sensors", Sensors, args=sensors, critical=True, rearm_on=("device", "config")
             ),
         ),
         strategy=Strategy.ONE_FOR_ALL,
     )
+
+
+def _motor(settings: Settings, drivers: Drivers) -> ChildSpec:
+    """The guard, or the way to the one that is a service of its own."""
+    args = {**_lines(drivers.guard_gpio, drivers.analog), "limits": settings.motor}
+    rearm_on = ("device", "config")
+    if settings.motor.guard == "unit":
+        return ChildSpec("motor", GuardLink, args=args, critical=True, rearm_on=rearm_on)
+    return ChildSpec(
+        "motor",
+        Motor,
+        host=Host.PROCESS,
+        args=args,
+        critical=True,
+        fail_safe="actors.motor.actor:make_safe",
+        limits=Limits(nice=-5, oom_score_adj=-100, beat_timeout_s=1.0),
+        outlives_core_s=0.5,  # long enough to pull its outputs low
+        rearm_on=rearm_on,
+    )
+
+
+def _lines(gpio: Driver, analog: Driver) -> Mapping[str, Any]:
+    return {
+        "gpio": gpio.target,
+        "gpio_args": dict(gpio.args),
+        "analog": analog.target,
+        "analog_args": dict(analog.args),
+        "tell": _ADDRESSES["deposit"],
+    }
 
 
 def _vision(settings: Settings, drivers: Drivers) -> SupervisorSpec:
@@ -139,14 +166,21 @@ def _vision(settings: Settings, drivers: Drivers) -> SupervisorSpec:
     )
 
 
-def _service(settings: Settings, hardware_id: str) -> SupervisorSpec:
+def _service(settings: Settings, data_dir: Path, hardware_id: str) -> SupervisorSpec:
     deposit = {
         "hardware_id": hardware_id,
         "addresses": _ADDRESSES,
-        "timeouts_s": _timeouts_s(settings),
-        "transport_s": settings.motor.transport_s,
+        "limits": settings.deposit,
+        "motor": settings.motor,
+        "fraud": settings.fraud,
+        "bin": settings.bin,
     }
-    session = {"idle_timeout_s": settings.session.idle_timeout_s}
+    session = {
+        "hardware_id": hardware_id,
+        "addresses": _ADDRESSES,
+        "limits": settings.session,
+        "key_file": str(data_dir / "keys" / "device.key"),
+    }
     return SupervisorSpec(
         (
             ChildSpec("deposit", Deposit, args=deposit, critical=True),
@@ -156,17 +190,6 @@ def _service(settings: Settings, hardware_id: str) -> SupervisorSpec:
         on_exhausted="quarantine",
         init_failure="restart",
     )
-
-
-def _timeouts_s(settings: Settings) -> Mapping[str, float]:
-    deposit = settings.deposit
-    return {
-        "capturing": deposit.capture_timeout_s,
-        "deciding": deposit.decide_timeout_s,
-        "transporting": deposit.transport_timeout_s,
-        "confirming": deposit.confirm_timeout_s,
-        "returning": deposit.return_timeout_s,
-    }
 
 
 def _uplink(settings: Settings) -> SupervisorSpec:

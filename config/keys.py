@@ -74,10 +74,14 @@ def members(table: str) -> tuple[str, ...]:
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Find the name that was probably meant."""
     known = list(candidates)
-    last = name.rpartition(".")[2]
+    section, _, last = name.rpartition(".")
     moved = [one for one in known if one.rpartition(".")[2] == last]
     if len(moved) == 1:  # right name, wrong section
         return moved[0]
+    siblings = {one.rpartition(".")[2]: one for one in known if one.rpartition(".")[0] == section}
+    if section and siblings:  # right section: its name alone makes nothing alike
+        near = get_close_matches(last, siblings, n=1, cutoff=_CUTOFF)
+        return siblings[near[0]] if near else None
     found = get_close_matches(name, moved or known, n=1, cutoff=_CUTOFF)
     return found[0] if found else None
 

@@ -1,6 +1,7 @@
 """The settings of one machine: one frozen, typed value, in sections.
 
-    machine  camera  inference  deposit  motor  sensors  session  storage  uplink  health  logging
+    machine  camera  inference  deposit  fraud  bin  motor  sensors  session  storage  uplink
+    health  logging
 
 An actor gets its own section, never the whole. Every name ends in its unit, except where the
 number counts things; every number has its reason beside it. The bounds stand in the type, so that
@@ -95,7 +96,22 @@ class InferenceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class DepositSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How long the item cycle waits for whom."""
+    """How long the item cycle waits for what, and what it believes.
+
+    The numbers of the transition table (docs/item-cycle.md), in the order of an item's way.
+    """
+
+    # Every actor has said that it is there: as long as a cold model takes from an SD card.
+    boot_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
+
+    # Homing the gate, looking at the beams, taring the scale.
+    selftest_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 10.0
+
+    # The gate takes 0.5 s for its stroke; more than twice that is a gate that sticks.
+    gate_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 1.2
+
+    # The belt takes an item in within 0.5 s; the rest is for a hand that has not let go.
+    infeed_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
 
     # A camera that lives gives a frame within 0.1 s; the rest is time for one to be restarted.
     capture_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 1.0
@@ -106,18 +122,117 @@ class DepositSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     # The detector's own deadline and one second for messages and the rule.
     decide_timeout_s: Annotated[float, Meta(gt=0, le=30)] = 3.0
 
-    # The belt runs 1.2 s for an item; after more than twice that it is not coming any more.
+    # The belt needs 0.9 s from the scale over the drop edge; after three times that it is not
+    # coming any more.
     transport_timeout_s: Annotated[float, Meta(gt=0, le=30)] = 3.0
+
+    # A fall of 0.3 m takes 0.25 s; after this the drop is not proven and nothing is credited.
+    drop_timeout_s: Annotated[float, Meta(gt=0, le=5)] = 0.7
+
+    # The belt goes on after the exit beam is free, so that nothing rests on the edge.
+    run_on_s: Annotated[float, Meta(ge=0, le=1)] = 0.15
 
     # A synced record takes milliseconds; ten seconds outlive a restart of the storage actor.
     confirm_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
 
-    # A customer takes an item back within seconds; after this the inlet is looked at afresh.
+    # A customer takes an item back within seconds; then it is offered once more, then the session
+    # ends and the machine says so.
     return_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 15.0
+
+    # One jam in reverse and forward again; a third one is for a technician.
+    retries_max: Annotated[int, Meta(ge=0, le=10)] = 2
+    recover_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 6.0
+    reverse_s: Annotated[float, Meta(gt=0, le=3)] = 0.3
+
+    # Three items in a row that were not seen to fall: the exit is broken, not the customers.
+    unproven_max: Annotated[int, Meta(ge=1, le=100)] = 3
+
+    # Without eyes, or after a fault that may pass, the machine tests itself again that often.
+    retry_fault_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+
+    # A jam may have healed: tried again after one, two, four and eight such pauses. What is stuck
+    # after 7 minutes does not come loose by itself.
+    fault_retries_max: Annotated[int, Meta(ge=0, le=10)] = 4
+
+    # The longest item that is taken: a 1.5 l bottle has 0.31 m, two of 0.6 l nose to tail 0.46 m.
+    length_m_max: Annotated[float, Meta(gt=0, le=1)] = 0.36
+    length_m_min: Annotated[float, Meta(gt=0, le=1)] = 0.08
+
+    # An item is as long at the exit as it was at the inlet, or it is another one. Two polls of a
+    # beam and the slip of the belt make a centimetre and a half each.
+    length_tolerance_m: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+    # An empty PET bottle: 0.33 l has 10 g, 1.5 l has 34 g, with a cap and a rest of water 60 g.
+    # A picture of a bottle on paper has 5 g.
+    mass_g_min: Annotated[float, Meta(ge=0, le=1000)] = 8.0
+    mass_g_max: Annotated[float, Meta(gt=0, le=5000)] = 60.0
+
+    # And it weighs the same just before the belt takes it away; the scale's own noise is 0.5 g.
+    mass_tolerance_g: Annotated[float, Meta(gt=0, le=1000)] = 4.0
+
+    # Rest of a bottle on the way back: it may weigh so much more than nothing.
+    empty_scale_g_max: Annotated[float, Meta(gt=0, le=100)] = 4.0
+
+    # Without a scale the picture decides alone; a machine that has one does not accept without it.
+    needs_scale: bool = True
+
+    # What a beam's time is multiplied with to give a length: the belt's speed with a good supply.
+    belt_m_per_s: Annotated[float, Meta(gt=0, le=5)] = 0.51
+
+    # The scale answers within half a second, also that it did not come to rest.
+    weigh_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 1.0
+
+    # A picture on which nothing was recognised is taken once more; a third one shows the same.
+    looks_max: Annotated[int, Meta(ge=1, le=10)] = 2
+
+    # Zero wanders by 0.1 g a degree: an empty scale is tared again once a minute.
+    tare_period_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+
+    # A record that the ledger could not hold, and a neighbour that is gone, are tried that often.
+    try_again_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
+
+    # The guard brakes for 0.25 s before it says that a movement is over; longer is silence.
+    motor_answer_s: Annotated[float, Meta(gt=0, le=10)] = 1.0
+
+
+class FraudSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is trusted how far."""
+
+    # A customer with a bag puts in one item every 3 s; more than that is a machine playing ours.
+    items_per_minute_max: Annotated[int, Meta(ge=1, le=600)] = 30
+
+    # So many voided items within the window close the inlet for a while.
+    voids_max: Annotated[int, Meta(ge=1, le=100)] = 3
+    voids_window_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+    lockout_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+
+    # An item that was voided and comes again in the same session within this time, with the same
+    # length and mass, is the same one: it goes back.
+    memory_s: Annotated[float, Meta(gt=0, le=86_400)] = 120.0
+    same_length_m: Annotated[float, Meta(gt=0, le=1)] = 0.015
+    same_mass_g: Annotated[float, Meta(gt=0, le=100)] = 1.5
+
+
+class BinSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bin below the belt."""
+
+    # From the sensor down to the floor, and to where it counts as full.
+    depth_m: Annotated[float, Meta(gt=0, le=5)] = 0.7
+
+    # The platform sends somebody at the first, the inlet closes after the current item at the
+    # second; it opens again below the third, so that it does not flutter.
+    warn_percent: Annotated[float, Meta(gt=0, le=100)] = 80.0
+    full_percent: Annotated[float, Meta(gt=0, le=100)] = 95.0
+    reopen_percent: Annotated[float, Meta(ge=0, le=100)] = 90.0
 
 
 class MotorSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The belt's motor and its guard."""
+    """Belt, gate and their guard."""
+
+    # "hosted": the guard is a process of the daemon. "unit": a service of its own that outlives the
+    # daemon (deploy/rvm-edge-guard.service), reached through the socket below.
+    guard: Literal["hosted", "unit"] = "hosted"
+    guard_socket: PathText = "/run/rvm-edge/guard.sock"
 
     # Whoever asked for a movement and does not renew it is dead or hangs: motors off. With the
     # guard's own tick that stays below the 300 ms that are promised; over 0.5 s nothing would be.
@@ -126,54 +241,167 @@ class MotorSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     # Three renewals in a lease: one may come late and one may be lost.
     renew_s: Annotated[float, Meta(ge=0.01, le=0.25)] = 0.08
 
+    # The encoder toggles every 15 ms at full speed: three looks each.
+    tick_s: Annotated[float, Meta(ge=0.001, le=0.05)] = 0.005
+
+    # While nothing moves: an opened door is to be seen within 50 ms.
+    idle_tick_s: Annotated[float, Meta(ge=0.001, le=0.05)] = 0.025
+
     # 0.51 m from the weighing zone over the drop edge at 0.51 m/s, and 0.2 s to get up to speed.
-    transport_s: Annotated[float, Meta(gt=0, le=10)] = 1.2
+    transport_s: Annotated[float, Meta(gt=0, le=10)] = 2.5
 
-    # Three transports: what runs longer pushes against something.
+    # What runs longer pushes against something; the gate's stroke takes 0.5 s.
     run_s_max: Annotated[float, Meta(gt=0, le=30)] = 4.0
+    gate_run_s_max: Annotated[float, Meta(gt=0, le=10)] = 1.5
 
-    # Forward and reverse, from the seeds (BOARD 11 and 13).
+    # Reversing at once draws twice the stall current; after 250 ms of braking it draws the stall
+    # current and no more. A motor that stands may turn after 20 ms.
+    dead_time_s: Annotated[float, Meta(ge=0.1, le=2)] = 0.25
+    dead_time_still_s: Annotated[float, Meta(ge=0.001, le=0.25)] = 0.02
+
+    # 0.7 of the stall current (3.9 A; the gate's end stop: 1.54 A) for 150 ms, once the inrush of
+    # 120 ms is over. Without a current sensor the encoder alone tells.
+    belt_stall_a: Annotated[float, Meta(gt=0, le=100)] = 2.7
+    gate_stall_a: Annotated[float, Meta(gt=0, le=100)] = 1.2
+    stall_s: Annotated[float, Meta(gt=0, le=2)] = 0.15
+    inrush_s: Annotated[float, Meta(ge=0, le=1)] = 0.12
+
+    # A motor that is off and draws more than this, or a belt that moves, is not off.
+    off_current_a: Annotated[float, Meta(gt=0, le=10)] = 0.15
+
+    # Braked, the belt stands after 211 ms and its current has died away; with the supply cut it
+    # coasts for 1.15 s. What moves or draws current later does so without being told.
+    settle_s: Annotated[float, Meta(gt=0, le=5)] = 0.5
+    run_down_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
+
+    # A 12 V supply sags by 0.15 V per ampere; below this a stalled motor draws too little to tell.
+    supply_v_min: Annotated[float, Meta(ge=0, le=60)] = 10.0
+
+    # Twice what the item cycle tries: who insists beyond that grinds the gear.
+    jams_max: Annotated[int, Meta(ge=1, le=100)] = 6
+
+    # An open contact counts at once, a closed one after its bouncing.
+    contact_release_s: Annotated[float, Meta(ge=0, le=1)] = 0.05
+
+    # An item passes the gate's beam within seconds; covered for longer, it is dirty or blocked.
+    gate_beam_stuck_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+
+    # A technician's touch of the button: half a belt's second at most.
+    jog_s_max: Annotated[float, Meta(gt=0, le=0.5)] = 0.5
+
+    # The belt is still when the encoder has been for so long.
+    still_s: Annotated[float, Meta(gt=0, le=2)] = 0.1
+
+    # A busy belt runs 2 s of every 2.7 s; what runs more is not doing its work.
+    duty_percent_max: Annotated[float, Meta(gt=0, le=100)] = 90.0
+    duty_window_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+
+    # Belt forward and reverse, from the seeds (BOARD 11 and 13).
     gpio_lines: tuple[GpioLine, GpioLine] = (17, 27)
+
+    # Gate open and close (BOARD 29 and 31), and what keeps the one-shot before the bridges up (7).
+    gate_gpio_lines: tuple[GpioLine, GpioLine] = (5, 6)
+    heartbeat_gpio_line: GpioLine = 4
+
+    # Limits of the gate, the beam in its plane, the belt's encoder (BOARD 18 … 37).
+    gate_open_gpio_line: GpioLine = 12
+    gate_closed_gpio_line: GpioLine = 13
+    gate_beam_gpio_line: GpioLine = 16
+    encoder_gpio_line: GpioLine = 26
+
+    # Contacts that open when the door opens or the button is hit: closed, they read high.
+    door_gpio_line: GpioLine = 20
+    estop_gpio_line: GpioLine = 21
 
 
 class SensorLines(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which input is wired to which pin; None where a machine has none."""
+    """Which beam is wired to which pin, in the order in which an item passes them."""
 
-    # The seeds' three (BOARD 15, 16, 18), in the order in which an item passes the beams.
-    entry: GpioLine = 22
+    # The seeds' three are inside, exit and drop (BOARD 15, 16, 18); the entry is BOARD 22.
+    entry: GpioLine = 25
+    inside: GpioLine = 22
     exit: GpioLine = 23
     drop: GpioLine = 24
 
-    # Contacts that open when the door opens or the button is hit; the seeds have neither.
-    door: GpioLine | None = None
-    emergency_stop: GpioLine | None = None
-
 
 class SensorsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Beams and contacts."""
+    """Beams, scale, bin and climate."""
 
     # See there: every line has a name and a reason of its own.
     gpio_lines: SensorLines = SensorLines()
 
     # A beam counts once it has been stable for 30 ms: contacts bounce for under 20 ms, and an item
-    # of 66 mm at 0.51 m/s covers a beam for 130 ms.
+    # of 66 mm at 0.51 m/s covers a beam for 130 ms. Seen through a clear bottle a beam flickers:
+    # free again it counts only after longer.
     debounce_s: Annotated[float, Meta(ge=0, le=0.5)] = 0.03
+    release_s: Annotated[float, Meta(ge=0, le=0.5)] = 0.06
 
-    # Six looks while an item covers a beam, and a fraction of a percent of one core.
-    poll_s: Annotated[float, Meta(ge=0.005, le=0.1)] = 0.02
+    # The falling item covers the drop beam for 20 ms and more: there, shorter counts.
+    drop_debounce_s: Annotated[float, Meta(ge=0, le=0.1)] = 0.005
+
+    # Two looks while a falling item covers the drop beam, and a percent of one core.
+    poll_s: Annotated[float, Meta(ge=0.002, le=0.1)] = 0.01
+
+    # A beam that stays covered so long while nobody is served is dirty, blind or blocked.
+    beam_stuck_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+
+    # A free beam that is interrupted so often for less than counts is loose, dirty or disturbed. A
+    # bouncing contact or an item makes a handful; a clear bottle flickers only while it covers it.
+    beam_blips_max: Annotated[int, Meta(ge=3, le=200)] = 20
+    beam_blips_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+
+    # While nobody asks, the scale is looked at for one window that often: is it alive?
+    scale_period_s: Annotated[float, Meta(ge=0.5, le=600)] = 5.0
+
+    # The scale gives 80 values a second; a hundred milliseconds of them, if they agree so well.
+    scale_window_s: Annotated[float, Meta(gt=0, le=2)] = 0.1
+    scale_spread_g_max: Annotated[float, Meta(gt=0, le=100)] = 3.0
+
+    # Calibration of this very load cell (docs/hardware.md says how): what its converter counts with
+    # nothing on it, and g per count. The default is a cell for 5 kg with 1 mV/V, 24 bits, gain 128.
+    load_cell_zero_counts: Annotated[float, Meta(ge=-8_388_608, le=8_388_607)] = 0.0
+    load_cell_g_per_count: Annotated[float, Meta(ge=-1, le=1)] = 0.00238
+
+    # Zero may wander so far from the one at installation before somebody has to look at it.
+    tare_drift_g_max: Annotated[float, Meta(gt=0, le=1000)] = 50.0
+
+    # A live channel never gives the very same value that often: its noise floor is above a bit.
+    frozen_readings: Annotated[int, Meta(ge=3, le=10_000)] = 200
+
+    # Five echoes, the middle one counts; ultrasound needs 60 ms between two.
+    bin_period_s: Annotated[float, Meta(ge=0.06, le=60)] = 0.5
+    bin_readings: Annotated[int, Meta(ge=1, le=99)] = 5
+    climate_period_s: Annotated[float, Meta(ge=1, le=600)] = 5.0
+
+    # Where the kernel shows what it measures; names of its devices by channel are in the profile.
+    sysfs_root: PathText = "/sys"
 
 
 class SessionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who is served, and for how long."""
 
-    # Five minutes without an item and the customer has gone; the next one must not earn for them.
-    idle_timeout_s: Annotated[float, Meta(ge=10, le=3600)] = 300.0
+    # "automatic": the first item opens a guest's session. "button": a guest has to ask for one at
+    # the screen. "off": only users whom the platform knows are served.
+    guests: Literal["automatic", "button", "off"] = "automatic"
+
+    # A minute without an item and the customer has gone; the next one must not earn for them.
+    # Twenty seconds before that the screen asks.
+    idle_timeout_s: Annotated[float, Meta(ge=10, le=3600)] = 60.0
+    warn_s: Annotated[float, Meta(ge=0, le=600)] = 20.0
+
+    # The seeds' five minutes: without a credited item a session ends then, however often somebody
+    # asks for more time; and a code that was shown is good for as long.
+    expiry_s: Annotated[float, Meta(ge=10, le=3600)] = 300.0
+
+    # A claim has to reach the platform within a month.
+    claim_days: Annotated[int, Meta(ge=1, le=3650)] = 30
 
 
 class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The LMDB environment: ledger, outbox, journal."""
 
-    # About 60 000 deposits of 1 kB, a month at 2 000 a day; address space, not yet disk.
+    # About 30 000 deposits of 2 kB with their journal, two weeks at 2 000 a day; address space, not
+    # yet disk.
     map_mb: Annotated[int, Meta(ge=1, le=1_048_576)] = 64
 
     # A year offline. It grows up to here by itself; beyond, the machine stops accepting, visibly.
@@ -184,6 +412,12 @@ class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     # Only money may write into the last tenth: an item on the belt can always be finished.
     reserve_percent: Annotated[float, Meta(ge=1, le=50)] = 10.0
+
+    # What each class of the outbox may take of the map; money takes what there is.
+    event_quota_percent: Annotated[float, Meta(gt=0, le=100)] = 20.0
+    status_quota_percent: Annotated[float, Meta(gt=0, le=100)] = 5.0
+    telemetry_quota_percent: Annotated[float, Meta(gt=0, le=100)] = 10.0
+    media_quota_percent: Annotated[float, Meta(gt=0, le=100)] = 10.0
 
 
 class UplinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -249,6 +483,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     camera: CameraSettings = CameraSettings()
     inference: InferenceSettings = InferenceSettings()
     deposit: DepositSettings = DepositSettings()
+    fraud: FraudSettings = FraudSettings()
+    bin: BinSettings = BinSettings()
     motor: MotorSettings = MotorSettings()
     sensors: SensorsSettings = SensorsSettings()
     session: SessionSettings = SessionSettings()
@@ -283,6 +519,13 @@ _BELOW = (
     ("motor.lease_s", "motor.transport_s", "a lease guards a run only if it is shorter"),
     ("motor.transport_s", "motor.run_s_max", "the guard would stop every transport"),
     ("motor.transport_s", "deposit.transport_timeout_s", "no transport could end in time"),
+    ("motor.tick_s", "motor.renew_s", "the guard would not look between two renewals"),
+    ("motor.dead_time_still_s", "motor.dead_time_s", "a motor that turns needs longer"),
+    ("deposit.mass_g_min", "deposit.mass_g_max", "no item could be accepted"),
+    ("deposit.length_m_min", "deposit.length_m_max", "no item could be accepted"),
+    ("bin.warn_percent", "bin.full_percent", "the warning would come too late"),
+    ("bin.reopen_percent", "bin.full_percent", "the inlet would open and close for ever"),
+    ("session.warn_s", "session.idle_timeout_s", "the warning would come at once"),
     ("inference.deadline_s", "deposit.decide_timeout_s", "the cycle would not hear of a hang"),
     ("deposit.frame_age_s_max", "deposit.capture_timeout_s", "there is no time for a fresh frame"),
     ("uplink.connect_timeout_s", "uplink.heartbeat_s", "heartbeats would queue up"),
@@ -316,7 +559,7 @@ def disagreements(settings: Settings) -> Iterator[Disagreement]:
 
 def _shared_lines(settings: Settings) -> Iterator[Disagreement]:
     users: dict[int, str] = {}
-    claims = [("motor.gpio_lines", line) for line in settings.motor.gpio_lines]
+    claims = list(_motor_lines(settings.motor))
     for name, line in section_args(settings.sensors.gpio_lines).items():
         if line is not None:
             claims.append((f"sensors.gpio_lines.{name}", line))
@@ -326,6 +569,13 @@ def _shared_lines(settings: Settings) -> Iterator[Disagreement]:
         if other is not None:
             together = (key,) if other == key else (other, key)
             yield Disagreement(together, f"line {line} would have two uses")
+
+
+def _motor_lines(motor: MotorSettings) -> Iterator[tuple[str, int]]:
+    for name, value in section_args(motor).items():
+        if name.endswith(("gpio_line", "gpio_lines")):
+            for line in value if isinstance(value, (list, tuple)) else (value,):
+                yield f"motor.{name}", line
 
 
 def value_of(settings: Settings, key: str) -> Any:

@@ -28,7 +28,7 @@ SEED_NAMES: Mapping[str, tuple[str, ...]] = {
     "HARDWARE_ID": ("machine.hardware_id",),
     "MOTOR_GPIO_LINES": ("motor.gpio_lines",),
     "SENSOR_GPIO_LINES": (
-        "sensors.gpio_lines.entry",
+        "sensors.gpio_lines.inside",
         "sensors.gpio_lines.exit",
         "sensors.gpio_lines.drop",
     ),

@@ -13,6 +13,7 @@ from enum import Enum
 
 import msgspec
 
+from models.reasons import Reason
 from models.vision.detector import Detection
 
 ACCEPTED_CLASS = "mineral"
@@ -24,22 +25,6 @@ class Decision(str, Enum):
     ACCEPT = "accept"
     REJECT = "reject"
     EMPTY = "empty"
-
-
-class Reason(str, Enum):
-    """Why; the texts for people stand in `models.texts`."""
-
-    ACCEPTED = "accepted"
-    NOTHING_SEEN = "nothing_seen"
-    NOT_RECOGNISED = "not_recognised"  # something is there, nothing is sure enough
-    SEVERAL_ITEMS = "several_items"
-    NOT_EMPTY = "not_empty"
-    REFUSED_SODA = "refused_soda"
-    REFUSED_MILK = "refused_milk"
-    REFUSED_YOGURT = "refused_yogurt"
-    REFUSED_DISHWASHER = "refused_dishwasher"
-    REFUSED_NON_MINERAL = "refused_non_mineral"
-    REFUSED_OTHER = "refused_other"  # a class that this program does not know
 
 
 REFUSING: Mapping[str, Reason] = {

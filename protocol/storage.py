@@ -1,35 +1,52 @@
 """What is said to the store. Every answer comes after the data is on the disk.
 
-deposit ── OpenEpoch ────▶ storage    a number no other run of this machine has had
-deposit ◀─ Epoch ───────── storage
-deposit ── StoreDeposit ─▶ storage
-deposit ◀─ Stored | Failed storage
-anybody ── ListDeposits ─▶ storage
-anybody ◀─ Deposits ────── storage
+    deposit ── OpenEpoch ─────▶ storage    a number no other run of this machine has had
+    deposit ◀─ Epoch ────────── storage    and what the last run left open
+    deposit ── StoreDeposit ──▶ storage
+    deposit ◀─ Stored | Failed ─ storage
+    session ── StoreSession ──▶ storage
+    session ◀─ SessionStored | Failed ─ storage
+    person  ── ReviewDeposit ─▶ storage
+    uplink  ── PeekOutbox, AckOutbox, RefuseOutbox ─▶ storage
+    anybody ── ListDeposits, ListSessions, DescribeStore ─▶ storage
+
+Failed codes: ``store_full``, ``store_failed``, ``illegal_transition``, ``quota``, ``unknown``.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from protocol.message import Delivery, Message
 
-DepositState = Literal["reserved", "confirmed", "rejected", "review", "void"]
-"""reserved before the belt moves; confirmed with proof of the drop, which is the credit; rejected
-and void pay nothing; review waits for a human decision."""
+DepositState = Literal[
+    "reserved", "transporting", "confirmed", "credited", "rejected", "review", "void"
+]
+"""``reserved`` before anything moves for it; ``transporting`` before the belt runs; ``confirmed``
+with proof of the drop: from here on the credit exists; ``credited`` when it is booked to a session
+and waits in the outbox. ``rejected`` and ``void`` pay nothing; ``review`` waits for a person."""
+
+OutboxClass = Literal["money", "event", "status", "telemetry", "media"]
 
 
 class DepositRecord(msgspec.Struct, frozen=True):
     """One item as the ledger knows it.
 
     Attributes:
-        id: hardware id, boot epoch, counter: unique without a clock.
+        id: hardware id, boot epoch, counter: unique without a clock; the idempotency key.
         state: see `DepositState`.
         reason: the code behind it.
         started_at: wall clock, for people.
+        clock_quality: ``bad`` while the wall clock has not been set since the machine started.
+        item: what the detector saw.
         model_sha256: of the weights that decided; empty when none did.
+        session: id of the session it belongs to.
+        mass_g, length_m: as measured; None if not.
+        evidence: SHA-256 over what the decision rested on.
+        proof: what proved the drop: ``drop_beam``, ``scale``.
+        decision: who decided a review, and why, in their words.
     """
 
     id: str
@@ -42,27 +59,83 @@ class DepositRecord(msgspec.Struct, frozen=True):
     model: str = ""
     model_sha256: str = ""
     trace: int = 0
+    session: str = ""
+    mass_g: float | None = None
+    length_m: float | None = None
+    evidence: str = ""
+    proof: str = ""
+    clock_quality: Literal["good", "bad"] = "good"
+    decision: str = ""
+
+
+class SessionRecord(msgspec.Struct, frozen=True):
+    """One session as the ledger knows it.
+
+    Attributes:
+        id: hardware id, ``s``, boot epoch, counter.
+        kind: a guest, or a user known to the platform.
+        user: the platform's reference of the user, empty for a guest.
+        state: open, or closed for a reason.
+        credited: number of items credited to it; counted by storage itself, never by the asker.
+        refused: items given back; as told.
+        reason: why it ended: ``finished``, ``idle``, ``expired``, ``revoked``, ``interrupted`` …
+        claim: the signed claim token handed out at its end, if any.
+    """
+
+    id: str
+    kind: Literal["guest", "user"]
+    state: Literal["open", "closed"]
+    started_at: float
+    updated_at: float
+    user: str = ""
+    credited: int = 0
+    refused: int = 0
+    reason: str = ""
+    claim: str = ""
 
 
 class OpenEpoch(Message, frozen=True, tag="storage.open_epoch"):
-    """Deposit: begin a run; what the last one left undecided goes to review."""
+    """Deposit: begin a run."""
 
     delivery: ClassVar[Delivery] = Delivery.MONEY
 
 
 class Epoch(Message, frozen=True, tag="storage.epoch"):
-    """Storage: this run's number, and what was put to review."""
+    """Storage: this run's number, and the deposits that the last one left undecided.
+
+    They are ``reserved``, ``transporting`` or ``confirmed``; whoever asked settles them
+    (`models.recovery`) before anything else moves.
+    """
 
     number: int
-    reviewed: tuple[str, ...] = ()
+    open: tuple[DepositRecord, ...] = ()
 
 
 class StoreDeposit(Message, frozen=True, tag="storage.store_deposit"):
-    """Deposit: write this state of an item."""
+    """Deposit: write this state of an item.
+
+    Writing ``credited`` counts it to its session and puts it into the money outbox, in the same
+    transaction. Writing the same state again changes nothing and is answered as the first time;
+    a transition that the ledger does not know is refused with ``illegal_transition``.
+    """
 
     delivery: ClassVar[Delivery] = Delivery.MONEY
 
     record: DepositRecord
+
+
+class ReviewDeposit(Message, frozen=True, tag="storage.review_deposit"):
+    """A person, or the platform: this is what becomes of a deposit under review.
+
+    The only way out of ``review``; anything else is refused with ``illegal_transition``.
+    """
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    id: str
+    state: Literal["credited", "void"]
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    by: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class Stored(Message, frozen=True, tag="storage.stored"):
@@ -70,6 +143,24 @@ class Stored(Message, frozen=True, tag="storage.stored"):
 
     id: str
     state: DepositState
+
+
+class StoreSession(Message, frozen=True, tag="storage.store_session"):
+    """Session: write this; ``credited`` in it is ignored. Closing puts it into the event outbox."""
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    record: SessionRecord
+
+
+class SessionStored(Message, frozen=True, tag="storage.session_stored"):
+    """Storage: it is on the disk, with the number of items that the ledger has credited to it."""
+
+    record: SessionRecord
+
+
+class OpenSessions(Message, frozen=True, tag="storage.open_sessions"):
+    """Session: which ones did the last run leave open?"""
 
 
 class ListDeposits(Message, frozen=True, tag="storage.list_deposits"):
@@ -85,4 +176,140 @@ class Deposits(Message, frozen=True, tag="storage.deposits"):
     total: int
 
 
-StorageMessage = OpenEpoch | Epoch | StoreDeposit | Stored | ListDeposits | Deposits
+class ListSessions(Message, frozen=True, tag="storage.list_sessions"):
+    """Anybody: the newest sessions, newest first."""
+
+    limit: int = 50
+
+
+class Sessions(Message, frozen=True, tag="storage.sessions"):
+    """Storage: here they are."""
+
+    records: tuple[SessionRecord, ...]
+    total: int
+
+
+class OutboxRecord(msgspec.Struct, frozen=True):
+    """One thing that waits for the platform.
+
+    Attributes:
+        sequence: of its class; grows for ever, also over an emptied outbox.
+        key: the idempotency key, sent with every try.
+        kind: what the body is: ``deposit``, ``session`` …
+        body: msgpack.
+        tries: how often it was sent without a final answer.
+    """
+
+    sequence: int
+    key: str
+    kind: str
+    body: bytes
+    stored_at: float
+    tries: int = 0
+
+
+class PutOutbox(Message, frozen=True, tag="storage.put_outbox"):
+    """Anybody: keep this for the platform.
+
+    Over its class's quota the oldest of the class gives way, but of money nothing ever does: that
+    is refused with ``quota``.
+    """
+
+    delivery: ClassVar[Delivery] = Delivery.EVENT
+
+    outbox: OutboxClass
+    key: str
+    kind: str
+    body: bytes
+
+
+class PeekOutbox(Message, frozen=True, tag="storage.peek_outbox"):
+    """Uplink: the oldest of a class, behind ``after``."""
+
+    outbox: OutboxClass
+    limit: int = 100
+    after: int = 0
+
+
+class Outbox(Message, frozen=True, tag="storage.outbox"):
+    """Storage: here they are, and how many wait in that class."""
+
+    records: tuple[OutboxRecord, ...]
+    waiting: int
+
+
+class AckOutbox(Message, frozen=True, tag="storage.ack_outbox"):
+    """Uplink: the platform has these for good."""
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    outbox: OutboxClass
+    sequences: tuple[int, ...]
+
+
+class RefuseOutbox(Message, frozen=True, tag="storage.refuse_outbox"):
+    """Uplink: the platform will never take this one; kept among the dead letters with its words."""
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    outbox: OutboxClass
+    sequence: int
+    why: str
+
+
+class OutboxAcked(Message, frozen=True, tag="storage.outbox_acked"):
+    """Storage: so many are gone from the class, so many are left."""
+
+    gone: int
+    waiting: int
+
+
+class DescribeStore(Message, frozen=True, tag="storage.describe"):
+    """Operator: how does the store stand?"""
+
+
+class StoreDescribed(Message, frozen=True, tag="storage.described"):
+    """Storage: sizes in bytes, counts, the head of the chain, and what is wrong with it, if so.
+
+    ``room`` says who may still write (`models.ledger.room`); ``damaged`` names the stores that were
+    put aside because they could not be read.
+    """
+
+    deposits: int
+    sessions: int
+    journal: int
+    epoch: int
+    chain_head: str
+    used_bytes: int
+    map_bytes: int
+    map_bytes_max: int
+    outbox: dict[str, int]
+    dead: dict[str, int]
+    trouble: str = ""
+    schema: int = 0
+    room: Literal["open", "reserve", "edge"] = "open"
+    damaged: tuple[str, ...] = ()
+
+
+StorageMessage = (
+    OpenEpoch
+    | Epoch
+    | StoreDeposit
+    | ReviewDeposit
+    | Stored
+    | StoreSession
+    | SessionStored
+    | OpenSessions
+    | ListDeposits
+    | Deposits
+    | ListSessions
+    | Sessions
+    | PutOutbox
+    | PeekOutbox
+    | Outbox
+    | AckOutbox
+    | RefuseOutbox
+    | OutboxAcked
+    | DescribeStore
+    | StoreDescribed
+)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, final
 
 import msgspec
 
-from models.acceptance import Decision, Reason, judge
+from models.acceptance import Decision, judge
+from models.reasons import Reason
 from models.texts import reason_text
 from models.vision.detector import Detection, Detector
 from models.vision.errors import ModelError

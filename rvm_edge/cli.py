@@ -27,9 +27,12 @@ COMMANDS = {
     "status": _Entry("status", "show the supervision tree of a running machine"),
     "send": _Entry("send", "send a command to an actor"),
     "events": _Entry("events", "show what happened: restarts, quarantines, alarms"),
-    "deposits": _Entry("deposits", "show the ledger's newest deposits"),
+    "deposits": _Entry("deposits", "show or export the ledger's deposits, newest first"),
+    "ledger": _Entry("ledger", "verify the ledger, show how it stands, decide a review"),
+    "claim": _Entry("claim", "show the machine's public key, or check a claim token"),
     "classify": _Entry("classify", "say what the machine would make of picture files"),
     "config": _Entry("config_command", "show, explain or check settings"),
+    "guard": _Entry("guard", "run the motor's guard as a service of its own"),
     "sim": _Entry("sim", "put items into the simulated machine, or break it"),
 }
 

@@ -16,12 +16,10 @@ import signal
 import sys
 import threading
 import traceback
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from actors import tree
 from actors.preload import PRELOAD
-from actors.tree import Drivers
 from config.settings import Settings
 from models.vision.frames import format_ring
 from protocol.machine import MakeSafe
@@ -29,6 +27,7 @@ from protocol.message import Done
 from rvm_edge import version
 from rvm_edge.control import ControlServer
 from rvm_edge.data_dir import DataDir
+from rvm_edge.drivers import choose_drivers
 from rvm_edge.logs import Log
 from rvm_edge.operator import Operator
 from rvm_edge.safety import fail_safes, run_all
@@ -36,7 +35,7 @@ from supervisors import ActorSystem, RequestFailed, Supervisor, SystemClock
 from supervisors import plan as p
 from supervisors.notify import Notifier
 from supervisors.recorder import DiskRecorder
-from supervisors.spec import ChildSpec, SupervisorSpec
+from supervisors.spec import SupervisorSpec
 from supervisors.zygote import Zygote
 
 EXIT_OK, EXIT_FAILED, EXIT_GAVE_UP = 0, 1, 70
@@ -281,24 +280,3 @@ def _leave(status: int) -> NoReturn:
         except (AttributeError, OSError, ValueError):  # closed before us, or never there
             pass
     os._exit(status)
-
-
-def choose_drivers(settings: Settings, data_dir: Path) -> Drivers:
-    """What stands for the hardware on this profile."""
-    sim = str(data_dir / "sim")
-    source, where = _camera(settings, sim)
-    if settings.machine.profile != "simulated":
-        return Drivers(source=source, source_where=where)
-    simulated = "actors.drivers.simulated"
-    from actors.drivers.simulated import World
-
-    world = ChildSpec("world", World, args={"directory": sim})
-    return Drivers(f"{simulated}:SimulatedPins", source, sim, where, world)
-
-
-def _camera(settings: Settings, sim: str) -> tuple[str, str]:
-    source = settings.camera.source
-    if source == "chamber":
-        is_simulated = settings.machine.profile == "simulated"
-        return ("actors.drivers.simulated:SceneSource", sim) if is_simulated else ("", "")
-    return "actors.drivers.files:open_files", source

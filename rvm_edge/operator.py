@@ -66,7 +66,9 @@ class Operator:
     def status(self) -> dict[str, Any]:
         """The whole tree with the facts of this run."""
         found = snapshot(self._system, self._root)
-        if found["state"] == "ok" and any(_is_missing(actor) for actor in found["actors"]):
+        if found["state"] == "ok" and any(
+            _is_missing(actor) or _trouble(actor) for actor in found["actors"]
+        ):
             found["state"] = "degraded"
         return {**found, **self._facts}
 
@@ -74,9 +76,9 @@ class Operator:
         """The same in one line."""
         found = self.status()
         bad = [
-            f"{actor['path']} {actor['state']}"
+            f"{actor['path']} {_trouble(actor) or actor['state']}"
             for actor in found["actors"]
-            if actor["state"] not in _WELL or _is_missing(actor)
+            if actor["state"] not in _WELL or _is_missing(actor) or _trouble(actor)
         ]
         return ": ".join([found["state"], ", ".join(bad)] if bad else [found["state"]])
 
@@ -243,12 +245,22 @@ def describe(handler: Handler) -> str:
 
 
 _AWAY = (State.STOPPED, State.WAITING, State.QUARANTINED)
+_FOR_A_MOMENT = ("", "booting", "selftest")
+"""Why a machine is closed when nothing is wrong with it."""
 _WELL = ("running", "busy", "waiting")
 
 
 def _is_missing(actor: dict[str, Any]) -> bool:
     """Whether something it cannot start without is missing; running and waiting is no trouble."""
     return actor["state"] == "waiting" and actor["type"] == "worker" and "mailbox" not in actor
+
+
+def _trouble(actor: dict[str, Any]) -> str:
+    """What an actor that runs says is broken in its care, or why it serves nobody; else empty."""
+    facts = actor.get("facts", {})
+    closed = str(facts.get("closed") or "")
+    shut = f"closed: {closed}" if closed not in _FOR_A_MOMENT else ""
+    return str(facts.get("trouble") or shut)
 
 
 def _by_full_name(commands: dict[str, Handler], name: str) -> Handler | None:

@@ -13,7 +13,7 @@ from actors import tree
 from actors.absent import Absent
 from actors.tree import Drivers
 from config.settings import Settings
-from rvm_edge.daemon import choose_drivers
+from rvm_edge.drivers import choose_drivers
 from supervisors import ChildSpec, Host, SupervisorSpec
 
 BEGIN, END = "<!-- tree:begin -->", "<!-- tree:end -->"

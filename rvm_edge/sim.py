@@ -1,4 +1,4 @@
-"""`rvm-edge sim`: put items into the simulated machine, list them, and make children misbehave."""
+"""`rvm-edge sim`: play the world around a simulated machine, and make its children misbehave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from protocol.control import Misbehave, SendCommand
+from protocol.control import Misbehave
+from rvm_edge import play, sim_world
 from rvm_edge.client import EXIT_USAGE, ClientError, ask
 from rvm_edge.data_dir import locate
 
@@ -30,13 +31,37 @@ _SECONDS_MAX, _MEGABYTES_MAX, _COUNT_MAX = 86_400.0, 1 << 20, 1_000_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    insert = actions.add_parser("insert", help="put an item into the inlet")
+    insert = _add_insert(actions)
+    items = actions.add_parser("items", help="list the items there are")
+    fault = _add_fault(actions)
+    for child in (insert, items, *sim_world.add_actions(actions), fault):
+        child.add_argument("--json", action="store_true", help="print JSON")
+        child.add_argument("--data-dir", metavar="D", help="of the machine")
+    play.add_arguments(
+        actions.add_parser("play", help="play a scenario of customers, attacks and faults")
+    )
+
+
+def _add_insert(actions: Any) -> argparse.ArgumentParser:
+    insert: argparse.ArgumentParser = actions.add_parser("insert", help="put an item to the inlet")
     insert.add_argument(
         "item", metavar="ITEM", help="a name or a kind, as `sim items` lists them; of a kind its "
         "first is taken"
     )  # fmt: skip
-    items = actions.add_parser("items", help="list the items there are")
-    fault = actions.add_parser(
+    insert.add_argument("--mass-g", type=float, default=0.0, metavar="G",
+                        help="its mass (default: what is usual for its kind)")  # fmt: skip
+    insert.add_argument("--length-m", type=float, default=0.0, metavar="M", help="its length")
+    insert.add_argument("--string", action="store_true",
+                        help="it hangs on a string: sim do pull_string")  # fmt: skip
+    insert.add_argument("--behind", type=float, default=-1.0, dest="behind_m", metavar="M",
+                        help="a second one follows nose to tail, so far behind")  # fmt: skip
+    insert.add_argument("--never-taken", action="store_true",
+                        help="the customer leaves it there if it comes back")  # fmt: skip
+    return insert
+
+
+def _add_fault(actions: Any) -> argparse.ArgumentParser:
+    fault: argparse.ArgumentParser = actions.add_parser(
         "fault",
         help="make a child misbehave",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,16 +80,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=_whole(_COUNT_MAX), default=100_000, metavar="N",
         help="messages of a flood",
     )  # fmt: skip
-    for child in (insert, items, fault):
-        child.add_argument("--json", action="store_true", help="print JSON")
-        child.add_argument("--data-dir", metavar="D", help="of the machine")
+    return fault
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     from models.world.catalogue import UnknownItem
 
-    actions = {"items": _items, "insert": _insert, "fault": _fault}
+    actions = {
+        "items": _items,
+        "insert": _insert,
+        "do": sim_world.do,
+        "break": sim_world.break_,
+        "heal": sim_world.heal,
+        "world": sim_world.world,
+        "pins": sim_world.pins,
+        "fault": _fault,
+        "play": play.run,
+    }
     try:
         return actions[args.action](args)
     except ClientError as error:
@@ -80,14 +113,16 @@ def _insert(args: argparse.Namespace) -> int:
 
     found = load_catalogue().find(args.item)
     item = found[0]
-    picture = {"name": item.name, "picture": str(item.picture)}
-    try:
-        ask(locate(args.data_dir), SendCommand("/world", "insert", picture))
-    except ClientError as error:
-        if error.code == "unknown_address":
-            msg = "this machine is real: put the item in by hand (`sim` is for --profile simulated)"
-            raise ClientError(msg, error.exit_code) from None
-        raise
+    wanted = {
+        "name": item.name,
+        "picture": str(item.picture),
+        "mass_g": args.mass_g,
+        "length_m": args.length_m,
+        "behind_m": args.behind_m,
+        "string": args.string,
+        **({"patience_s": -1.0} if args.never_taken else {}),
+    }
+    sim_world.ask_world(args.data_dir, "insert", **wanted)
     shown = {"item": item.name, "kinds": list(item.kinds), "picture": str(item.picture)}
     print(json.dumps(shown) if args.json else _inserted(item, len(found)))
     return 0

@@ -136,7 +136,8 @@ def _remark(node: dict[str, Any]) -> str:
     """What one wants to know beyond the numbers."""
     if node["waiting_for"]:
         return f"waiting for {node['waiting_for']}"
-    parts: list[str] = []
+    facts = node.get("facts") or {}
+    parts = [f"TROUBLE: {facts['trouble']}"] if facts.get("trouble") else []
     if node.get("current"):
         parts.append(f"in {node['current']['name']} for {node['current']['for_s']:.1f} s")
     last = node["last_exit"]
@@ -144,7 +145,6 @@ def _remark(node: dict[str, Any]) -> str:
         parts.append(f"last: {last['reason'][:70]} {_age(last['ago_s'])} ago")
     if node.get("next_restart_s") is not None:
         parts.append(f"next try in {node['next_restart_s']:.0f} s")
-    facts = node.get("facts") or {}
     if not parts:
         parts = [f"{key} {value}" for key, value in facts.items()]
     return ", ".join(parts)

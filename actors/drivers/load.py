@@ -10,7 +10,12 @@ import importlib
 from typing import Any
 
 
-def make(target: str, *args: Any) -> Any:
-    """Make the driver named ``module:Class`` with these arguments."""
+def make(target: str, *args: Any, **kwargs: Any) -> Any:
+    """Make the driver named ``module:Class`` with these arguments.
+
+    Raises:
+        actors.drivers.ports.DriverMissing: what the driver needs is not on this machine.
+        ImportError, AttributeError: no such module or class; a mistake of the caller.
+    """
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)(*args)
+    return getattr(importlib.import_module(module), name)(*args, **kwargs)

@@ -29,14 +29,15 @@ _SETTLE_S = 3.0
 _STOP_S = 20.0
 
 
-class _Machine:
-    """A running machine with a data directory of its own."""
+class Machine:
+    """A running machine with a data directory of its own, or with one that is left as it is."""
 
-    def __init__(self) -> None:
-        self._data = tempfile.mkdtemp()
+    def __init__(self, data: Path | None = None) -> None:
+        self._is_ours = data is None
+        self._data = data or tempfile.mkdtemp()
         began_ns = time.monotonic_ns()
         self._process = subprocess.Popen(
-            [*_COMMAND, "start", "--data-dir", self._data],
+            [*_COMMAND, "start", "--data-dir", str(self._data)],
             cwd=_ROOT,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -51,7 +52,7 @@ class _Machine:
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator[_Machine]:
+    def started(cls) -> Iterator[Machine]:
         """One that is ready, and has settled."""
         machine = cls()
         try:
@@ -76,7 +77,8 @@ class _Machine:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._data, ignore_errors=True)
+        if self._is_ours:
+            shutil.rmtree(self._data, ignore_errors=True)
 
 
 def _rss_mb(pid: int) -> float:
@@ -109,7 +111,7 @@ def _detector_ms() -> float:
 
 
 def _start_ms() -> float:
-    machine = _Machine()
+    machine = Machine()
     machine.stop()
     return machine.start_ms
 
@@ -123,14 +125,14 @@ def _start(work: float) -> Iterator[Mapping[str, Contender]]:
 @contextmanager
 def _memory(work: float) -> Iterator[Mapping[str, Contender]]:
     del work
-    with _Machine.started() as machine:
+    with Machine.started() as machine:
         yield {"core process": machine.rss_mb, "bare interpreter": _bare_rss_mb}
 
 
 @contextmanager
 def _idle(work: float) -> Iterator[Mapping[str, Contender]]:
     del work
-    with _Machine.started() as machine:
+    with Machine.started() as machine:
         yield {"core process": machine.idle_percent, "one CPU": lambda: 100.0}
 
 

@@ -1,99 +1,224 @@
-"""The deposit between a real ledger, a real session, and neighbours that a test speaks for."""
+"""The deposit between a real ledger and neighbours that a test speaks for."""
 
 from contextlib import contextmanager
 
 import pytest
 
-from actors.deposit import Deposit
-from actors.drivers.ports import BEAM_INLET
-from actors.session import Session
+from actors.deposit.actor import Deposit
 from actors.storage import Storage
-from protocol.machine import (
-    InletCleared,
-    Inputs,
-    ItemArrived,
-    ItemDropped,
-    MakeSafe,
-    ReadInputs,
-    Transport,
-    Transported,
-    TransportFailed,
+from config.settings import (
+    BinSettings,
+    DepositSettings,
+    FraudSettings,
+    MotorSettings,
+    StorageSettings,
 )
-from protocol.service import CycleDescribed, DescribeCycle, DescribeSession, SessionDescribed
+from protocol.machine import (
+    BeamChanged,
+    BinChanged,
+    GuardChanged,
+    Inputs,
+    Move,
+    MoveDone,
+    MoveFailed,
+    ReadGuard,
+    ReadInputs,
+    Renew,
+    ResetGuard,
+    StopMotors,
+    Tare,
+    Tared,
+    Weigh,
+    Weighed,
+)
+from protocol.message import Message
+from protocol.service import (
+    CycleChanged,
+    CycleDescribed,
+    DescribeCycle,
+    EmptyBin,
+    EnterService,
+    ItemCredited,
+    ItemRefused,
+    ItemWaiting,
+    LeaveService,
+    ResetMachine,
+    SessionChanged,
+)
 from protocol.storage import Deposits, ListDeposits
 from protocol.system import InjectFault
-from protocol.vision import Capture, Captured, CaptureFailed, Classified, Classify, FrameRef
-from supervisors import ChildSpec
-from supervisors.testing import Probe, VirtualClock, eventually
+from protocol.vision import Capture, Captured, CaptureFailed, Classified, Classify, Detection
+from protocol.vision import FrameRef as Frame
+from supervisors import ChildSpec, RequestFailed, SupervisorSpec
+from supervisors.stage import Stage
+from supervisors.testing import Probe, eventually
 from tests.actors.runtime import tree
 
-NAMES = ("camera", "inference", "motor", "sensors", "storage", "session")
-TIMEOUTS_S = {"capturing": 1.0, "deciding": 3.0, "transporting": 3.0, "returning": 15.0}
+NAMES = ("storage", "motor", "sensors", "camera", "inference", "session")
+MOTOR, DEPOSIT = MotorSettings(), DepositSettings()
+CLEAR = {"entry": False, "inside": False, "exit": False, "drop": False}
+SECTIONS = {
+    "limits": DEPOSIT,
+    "motor": MOTOR,
+    "fraud": FraudSettings(),
+    "bin": BinSettings(),
+}
+BOTTLE = (Detection("mineral", 0.9, (0.0, 0.0, 1.0, 1.0)),)
+
+
+def children(directory, guard=None, inputs=None):
+    """Neighbours that keep what they are told, and the specs of all."""
+    motor = Probe(
+        *(Move, Renew, StopMotors, ResetGuard, ReadGuard),
+        answers={ReadGuard: guard or GuardChanged(1, True, True, "closed", False)},
+    )
+    sensors = Probe(
+        *(Weigh, Tare, ReadInputs, CycleChanged),
+        answers={ReadInputs: inputs or Inputs(CLEAR)},
+    )
+    camera, inference = Probe(Capture), Probe(Classify)
+    session = Probe(ItemWaiting, CycleChanged, ItemCredited, ItemRefused)
+    probes = {
+        "motor": motor,
+        "sensors": sensors,
+        "camera": camera,
+        "inference": inference,
+        "session": session,
+    }
+    args = {"hardware_id": "m", "addresses": {name: f"/{name}" for name in NAMES}, **SECTIONS}
+    store = {"directory": str(directory), "limits": StorageSettings(map_mb=8)}
+    specs = (
+        ChildSpec("storage", Storage, args=store),
+        *(probe.spec(name) for name, probe in probes.items()),
+        ChildSpec("deposit", Deposit, args=args),
+    )
+    return probes, specs
 
 
 class Place:
-    """A deposit actor in its neighbourhood."""
+    """A deposit actor on a stage, in virtual time."""
 
-    def __init__(self, tmp_path, clock=None, inlet=False):
-        self.clock = clock
-        self.camera = Probe(Capture)
-        self.inference = Probe(Classify)
-        self.motor = Probe(Transport, MakeSafe)
-        self.sensors = Probe(ReadInputs, answers={ReadInputs: Inputs({BEAM_INLET: inlet})})
-        store = {"directory": str(tmp_path), "map_mb": 8}
-        deposit = {
-            "hardware_id": "m",
-            "addresses": {name: f"/{name}" for name in NAMES},
-            "timeouts_s": TIMEOUTS_S,
-            "transport_s": 1.2,
-        }
-        self.children = (
-            ChildSpec("storage", Storage, args=store),
-            self.camera.spec("camera"),
-            self.inference.spec("inference"),
-            self.motor.spec("motor"),
-            self.sensors.spec("sensors"),
-            ChildSpec("session", Session, args={"idle_timeout_s": 300.0}),
-            ChildSpec("deposit", Deposit, args=deposit),
-        )
+    def __init__(self, directory, **more):
+        self.probes, specs = children(directory, **more)
+        self.stage = Stage(SupervisorSpec(specs, intensity=None), allows_faults=True)
+        self.taken = dict.fromkeys(self.probes, 0)
 
-    def tell(self, *messages):
+    def tell(self, *messages: Message):
         for message in messages:
-            self.sup.tell("deposit", message)
+            self.stage.tell("/deposit", message)
+            self.stage.advance(0.001)
+
+    def wait(self, seconds):
+        self.stage.advance(seconds)
+
+    def heard(self, name, type_):
+        """The next message of that type to a neighbour; what came before it is skipped."""
+        found = self.probes[name].heard
+        for at in range(self.taken[name], len(found)):
+            if isinstance(found[at], type_):
+                self.taken[name] = at + 1
+                return found[at]
+        raise AssertionError(f"no {type_.__name__} to {name}: {found[self.taken[name] :]}")
+
+    def all_heard(self, name, type_):
+        return [message for message in self.probes[name].heard if isinstance(message, type_)]
 
     def now_ns(self):
-        return self.sup.system.clock.monotonic_ns()
+        return self.stage.clock.monotonic_ns()
 
+    @property
     def cycle(self) -> CycleDescribed:
-        return self.sup.request("deposit", DescribeCycle(), reply=CycleDescribed)
+        return self.stage.request("/deposit", DescribeCycle(), reply=CycleDescribed)
+
+    @property
+    def facts(self):
+        return self.stage.facts("/deposit")
+
+    def records(self):
+        return self.stage.request("/storage", ListDeposits(), reply=Deposits).records
 
     def ledger(self):
-        found = self.sup.request("storage", ListDeposits(), reply=Deposits).records
-        return {record.id: (record.state, record.reason) for record in reversed(found)}
+        return [(record.id, record.state, record.reason) for record in reversed(self.records())]
 
-    def session(self) -> SessionDescribed:
-        return self.sup.request("session", DescribeSession(), reply=SessionDescribed)
+    def events(self, name):
+        return [event.fields for event in self.stage.events if event.name == name]
 
-    def arrive(self) -> str:
-        """An item arrives and is pictured; its deposit's id."""
-        self.tell(ItemArrived(self.now_ns()))
-        deposit = self.camera.expect(Capture).deposit
-        self.tell(Captured(deposit, FrameRef(0, 2, 10, 10, 3, self.now_ns(), 1)))
-        assert self.inference.expect(Classify).deposit == deposit
-        return deposit
+    # -- an item's way ----------------------------------------------------------------------------
 
-    def judge(self, deposit, decision="accept", reason="accepted"):
-        self.tell(Classified(deposit, decision, reason, (), "model", "sha", 1.0))
-        order = self.motor.expect(Transport)
-        assert order.deposit == deposit
-        return order.direction
+    def idle(self):
+        self.wait(0.01)
+        weigh = self.heard("sensors", Weigh)
+        self.tell(Weighed(weigh.deposit, 5.0))
+        self.heard("sensors", Tare)
+        self.tell(Tared(5.0), SessionChanged("s-1", "guest"))
+        assert self.cycle.phase == "idle"
+
+    def beam(self, beam, covered):
+        self.tell(BeamChanged(beam, covered, self.now_ns()))
+
+    def done(self):
+        """The movement that was asked for last ends well; its order."""
+        order = self.heard("motor", Move)
+        reached = order.until == "limit"
+        if reached:
+            gate = "open" if order.direction == "open" else "closed"
+            self.tell(GuardChanged(2, True, True, gate, False))
+        self.tell(MoveDone(order.move, order.motor, order.direction, reached, 0.5))
+        return order
+
+    def stopped(self):
+        """The belt was told to stop, and has."""
+        order = self.heard("motor", Move)
+        self.heard("motor", StopMotors)
+        self.tell(MoveFailed(order.move, "belt", "stopped"))
+
+    def pass_beam(self, beam):
+        self.wait(0.2)
+        self.beam(beam, True)
+        self.wait(0.23 / DEPOSIT.belt_m_per_s)
+        self.beam(beam, False)
+
+    def identifying(self):
+        self.beam("entry", True)
+        assert self.done().direction == "open"
+        self.wait(0.1)
+        self.beam("entry", False)
+        self.pass_beam("inside")
+        self.stopped()
+        assert self.done().direction == "close"
+        return self.heard("camera", Capture).deposit
+
+    def judge(self, decision="accept", reason="accepted"):
+        id_ = self.identifying()
+        self.tell(Captured(id_, Frame(0, 2, 10, 10, 3, self.now_ns(), 1)))
+        assert self.heard("inference", Classify).deposit == id_
+        self.tell(Classified(id_, decision, reason, BOTTLE, "model", "sha", 1.0))
+        self.tell(Weighed(self.heard("sensors", Weigh).deposit, 20.0))
+        return id_
+
+    def transporting(self):
+        id_ = self.judge()
+        self.tell(Weighed(self.heard("sensors", Weigh).deposit, 20.2))
+        assert self.cycle.phase == "transporting"
+        return id_
+
+    def fall(self):
+        self.pass_beam("exit")
+        self.wait(0.2)
+        self.stopped()
+        self.beam("drop", True)
+        self.wait(0.1)
+        self.beam("drop", False)
 
 
 @contextmanager
-def place(tmp_path, **more):
-    made = Place(tmp_path, **more)
-    with tree(*made.children, clock=made.clock, faults=True) as (made.sup, made.events):
+def place(directory, **more):
+    made = Place(directory, **more)
+    made.stage.start()
+    try:
         yield made
+    finally:
+        made.stage.stop()
 
 
 @pytest.fixture
@@ -102,204 +227,205 @@ def here(tmp_path):
         yield made
 
 
-def test_it_is_reserved_before_the_belt_moves_and_credited_after_the_drop(here):
-    deposit = here.arrive()
-    assert deposit == "m-1-1"
-    assert here.judge(deposit) == "inward"
-    assert here.ledger() == {deposit: ("reserved", "accepted")}
-    here.tell(ItemDropped(1), InletCleared(1))
-    assert here.cycle().phase == "transporting"
-    assert here.ledger() == {deposit: ("reserved", "accepted")}
-    here.tell(Transported(deposit, "inward", 1.2))
-    assert here.cycle() == CycleDescribed("idle", "", 1)
-    assert here.ledger() == {deposit: ("confirmed", "accepted")}
-    assert here.session().credited == 1
+def test_a_bottle_is_credited_after_its_proof_and_everybody_hears_of_it(here):
+    here.idle()
+    id_ = here.transporting()
+    assert here.ledger() == [("m-1-1", "transporting", "accepted")]
+    here.fall()
+    assert here.ledger() == [("m-1-1", "credited", "accepted")]
+    assert here.heard("session", ItemCredited) == ItemCredited(id_, "s-1")
+    (record,) = here.records()
+    assert (record.session, record.item, record.model_sha256) == ("s-1", "mineral", "sha")
+    assert record.mass_g == 20.0
+    assert record.length_m == pytest.approx(0.23, abs=0.01)
+    assert record.started_at > 0
+    assert here.cycle.done == 1
+    changes = [(told.busy, told.closed) for told in here.all_heard("session", CycleChanged)]
+    assert changes[-3:] == [(False, ""), (True, ""), (False, "")]
+    assert (
+        here.all_heard("sensors", CycleChanged)[-3:] == here.all_heard("session", CycleChanged)[-3:]
+    )
 
 
-def test_belt_without_a_drop_is_never_a_credit(tmp_path):
-    clock = VirtualClock()
-    with place(tmp_path, clock=clock) as here:
-        deposit = here.arrive()
-        here.judge(deposit)
-        here.tell(Transported(deposit, "inward", 1.2))
-        assert here.cycle().phase == "transporting"
-        clock.advance(3.1)
-        here.motor.expect(MakeSafe)
-        eventually(lambda: here.cycle().phase == "idle")
-        assert here.ledger() == {deposit: ("review", "transporting_timeout")}
-        assert here.session().credited == 0
+def test_the_ledger_has_it_before_the_belt_moves(here):
+    here.idle()
+    here.judge()
+    assert here.ledger() == [("m-1-1", "reserved", "accepted")]
+    moves = len(here.all_heard("motor", Move))
+    here.tell(Weighed(here.heard("sensors", Weigh).deposit, 20.0))
+    assert len(here.all_heard("motor", Move)) == moves + 1
+    assert here.ledger() == [("m-1-1", "transporting", "accepted")]
 
 
-def test_a_drop_that_is_nobodys_is_nothing(here):
-    here.tell(ItemDropped(1))
-    assert here.ledger() == {}
-    deposit = here.arrive()
-    here.tell(ItemDropped(2))
-    here.judge(deposit)
-    here.tell(Transported(deposit, "inward", 1.2))
-    assert here.cycle().phase == "transporting"
+def test_the_lease_is_renewed_while_a_movement_is_on_and_not_after(here):
+    here.idle()
+    here.transporting()
+    before = len(here.all_heard("motor", Renew))
+    here.wait(1.0)
+    renewed = here.all_heard("motor", Renew)[before:]
+    assert len(renewed) == pytest.approx(1.0 / MOTOR.renew_s, abs=1)
+    assert {message.move for message in renewed} == {here.all_heard("motor", Move)[-1].move}
+    order = here.all_heard("motor", Move)[-1]
+    here.tell(MoveFailed(order.move, "belt", "door"))
+    before = len(here.all_heard("motor", Renew))
+    here.wait(1.0)
+    assert len(here.all_heard("motor", Renew)) == before
 
 
-def test_a_refused_item_goes_back_and_the_cycle_waits_for_the_belt(here):
-    deposit = here.arrive()
-    assert here.judge(deposit, "reject", "refused_soda") == "outward"
-    here.tell(InletCleared(1))
-    assert here.cycle().phase == "returning"
-    here.tell(Transported(deposit, "outward", 1.2))
-    assert here.cycle() == CycleDescribed("idle", "", 1)
-    assert here.ledger() == {deposit: ("rejected", "refused_soda")}
-    assert here.session().refused == 1
+def test_a_refused_item_is_recorded_and_told_and_goes_back(here):
+    here.idle()
+    id_ = here.judge("reject", "refused_soda")
+    assert here.heard("session", ItemRefused) == ItemRefused(id_, "refused_soda", "s-1")
+    assert here.ledger() == [(id_, "rejected", "refused_soda")]
+    assert here.done().direction == "open"
+    here.beam("inside", True)
+    here.beam("entry", True)
+    here.wait(0.4)
+    here.beam("inside", False)
+    here.stopped()
+    here.wait(1.0)
+    here.beam("entry", False)
+    here.tell(Weighed(here.heard("sensors", Weigh).deposit, 0.3))
+    assert here.done().direction == "close"
+    assert here.cycle.phase == "idle"
 
 
-def test_the_next_item_waits_until_the_belt_stands(here):
-    """Customers are fast: it lies there while the belt still brings the last one back."""
-    first = here.arrive()
-    here.judge(first, "reject", "refused_soda")
-    here.tell(InletCleared(1), ItemArrived(here.now_ns()))
-    assert here.cycle().deposit == first
-    here.tell(Transported(first, "outward", 1.2))
-    second = here.camera.expect(Capture).deposit
-    assert second == "m-1-2"
-    assert here.cycle().deposit == second
+def test_without_a_session_the_item_is_announced(here):
+    here.idle()
+    here.tell(SessionChanged(""))
+    here.beam("entry", True)
+    assert here.heard("session", ItemWaiting).at_ns > 0
+    assert here.cycle.phase == "idle"
+    here.tell(SessionChanged("s-2", "user"))
+    assert here.cycle.phase == "opening"
 
 
-def test_the_next_item_may_be_taken_away_again(here):
-    first = here.arrive()
-    here.judge(first, "reject", "refused_soda")
-    here.tell(InletCleared(1), ItemArrived(2), InletCleared(3))
-    here.tell(Transported(first, "outward", 1.2))
-    assert here.cycle() == CycleDescribed("idle", "", 1)
+def test_the_door_voids_and_only_a_reset_goes_on(here):
+    here.idle()
+    id_ = here.transporting()
+    order = here.heard("motor", Move)
+    here.tell(
+        GuardChanged(3, False, True, "closed", False, latch="door"),
+        MoveFailed(order.move, "belt", "door"),
+    )
+    assert here.ledger() == [(id_, "void", "door_open")]
+    assert here.cycle.closed == "door_open"
+    with pytest.raises(RequestFailed, match="close the door first"):
+        here.stage.request("/deposit", ResetMachine())
+    here.tell(GuardChanged(4, True, True, "closed", False, latch="door"))
+    with pytest.raises(RequestFailed, match="reset the machine"):
+        here.stage.request("/deposit", LeaveService())
+    here.stage.request("/deposit", ResetMachine())
+    here.wait(0.01)
+    here.heard("motor", ResetGuard)
+    assert here.cycle.phase == "selftest"
 
 
-def test_sensors_that_tell_again_tell_of_the_same_item(here):
-    deposit = here.arrive()
-    here.tell(ItemArrived(here.now_ns()))
-    here.judge(deposit)
-    here.tell(ItemArrived(here.now_ns()), TransportFailed(deposit, "stalled"))
-    eventually(lambda: here.cycle() == CycleDescribed("idle", "", 1))
-    assert here.ledger() == {deposit: ("review", "transport_failed")}
+def test_service_is_refused_while_an_item_is_dealt_with(here):
+    here.idle()
+    here.transporting()
+    with pytest.raises(RequestFailed, match="busy"):
+        here.stage.request("/deposit", EnterService())
 
 
-@pytest.mark.parametrize(
-    ("whom", "reason"), [("camera", "camera_down"), ("inference", "inference_down")]
-)
-def test_a_neighbour_that_is_not_there_is_not_waited_for(here, whom, reason):
-    here.sup.terminate_child(whom)
-    here.tell(ItemArrived(here.now_ns()))
-    if whom == "inference":
-        deposit = here.camera.expect(Capture).deposit
-        here.tell(Captured(deposit, FrameRef(0, 2, 10, 10, 3, here.now_ns(), 1)))
-    assert here.motor.expect(Transport).direction == "outward"
-    assert here.ledger() == {"m-1-1": ("rejected", reason)}
+def test_in_service_nothing_is_taken_and_leaving_it_tests_the_machine(here):
+    here.idle()
+    here.stage.request("/deposit", EnterService())
+    here.beam("entry", True)
+    assert (here.cycle.phase, here.cycle.closed) == ("service", "service")
+    here.beam("entry", False)
+    here.stage.request("/deposit", LeaveService())
+    assert here.cycle.phase == "selftest"
 
 
-@pytest.mark.parametrize(
-    ("whom", "state", "reason"),
-    [("inference", "rejected", "inference_down"), ("motor", "review", "motor_down")],
-)
-def test_a_neighbour_that_dies_at_its_work_is_not_waited_for(here, whom, state, reason):
-    deposit = here.arrive()
-    if whom == "motor":
-        here.judge(deposit)
-    here.sup.tell(whom, InjectFault("raise"))
-    eventually(lambda: here.ledger() == {deposit: (state, reason)})
-    (trouble,) = here.events.named("deposit_trouble")
-    assert trouble["why"].startswith("Crash(InjectedFault")
+def test_a_full_bin_closes_and_its_exchange_opens(here):
+    here.idle()
+    here.tell(*[BinChanged(98.0)] * 3)
+    assert here.cycle.closed == "bin_full"
+    here.stage.request("/deposit", EmptyBin())
+    assert here.cycle.closed == ""
+    assert [event["stage"] for event in here.events("bin")] == ["full", "open"]
 
 
-def test_a_neighbour_that_dies_at_other_work_is_none_of_its_business(here):
-    deposit = here.arrive()
-    here.sup.tell("camera", InjectFault("raise"))
-    eventually(lambda: (ref := here.sup.ref("camera")) is not None and ref.incarnation == 2)
-    assert here.judge(deposit) == "inward"
+def test_a_camera_that_fails_says_why_and_has_to_prove_itself(here):
+    here.idle()
+    id_ = here.identifying()
+    here.tell(CaptureFailed(id_, "the lens is gone"))
+    (trouble,) = here.events("deposit_trouble")
+    assert trouble == {"deposit": id_, "reason": "camera_failed", "why": "the lens is gone"}
+    assert here.ledger() == [(id_, "rejected", "camera_failed")]
+    assert here.cycle.closed == "camera_failed"
 
 
-@pytest.mark.parametrize(("phase", "seconds"), [("capturing", 1.1), ("deciding", 3.1)])
-def test_a_neighbour_that_says_nothing_is_waited_for_so_long(tmp_path, phase, seconds):
-    clock = VirtualClock()
-    with place(tmp_path, clock=clock) as here:
-        here.tell(ItemArrived(here.now_ns()))
-        deposit = here.camera.expect(Capture).deposit
-        if phase == "deciding":
-            here.tell(Captured(deposit, FrameRef(0, 2, 10, 10, 3, here.now_ns(), 1)))
-            here.inference.expect(Classify)
-        clock.advance(seconds)
-        assert here.motor.expect(Transport).direction == "outward"
-        assert here.ledger() == {deposit: ("rejected", f"{phase}_timeout")}
-        here.tell(Classified(deposit, "accept", "accepted", (), "model", "sha", 1.0))  # too late
-        assert here.cycle().phase == "returning"
-        clock.advance(15.1)  # and nobody takes it back
-        eventually(lambda: here.cycle().phase == "idle")
+def test_a_restart_of_the_actor_goes_on_with_the_proof(here):
+    here.idle()
+    id_ = here.transporting()
+    here.heard("motor", Move)  # nobody renews that one any more
+    here.tell(InjectFault("raise"))
+    here.wait(2.0)
+    assert here.cycle.phase == "transporting"
+    here.fall()
+    here.wait(0.1)
+    assert here.ledger() == [(id_, "credited", "accepted")]
 
 
-def test_a_camera_that_fails_says_why(here):
-    here.tell(ItemArrived(here.now_ns()))
-    deposit = here.camera.expect(Capture).deposit
-    here.tell(CaptureFailed(deposit, "the lens is gone"))
-    assert here.motor.expect(Transport).direction == "outward"
-    (trouble,) = here.events.named("deposit_trouble")
-    assert trouble == {"deposit": deposit, "reason": "camera_failed", "why": "the lens is gone"}
+def test_sensors_that_restart_make_no_second_deposit_of_the_same_bottle(here):
+    here.idle()
+    id_ = here.transporting()
+    here.stage.kill("/sensors")
+    here.wait(0.01)
+    order = here.heard("motor", Move)
+    here.heard("motor", StopMotors)
+    here.tell(MoveFailed(order.move, "belt", "stopped"))
+    here.wait(2.0)
+    assert here.cycle.phase == "transporting"
+    here.fall()
+    assert here.ledger() == [(id_, "credited", "accepted")]
 
 
-def test_without_a_ledger_an_accepted_item_goes_back(here):
-    deposit = here.arrive()
-    here.sup.terminate_child("storage")
-    assert here.judge(deposit) == "outward"
-    here.tell(InletCleared(1), Transported(deposit, "outward", 1.2))
-    eventually(lambda: here.cycle().phase == "idle")
-    here.sup.restart_child("storage")
-    assert here.ledger() == {}
-    assert here.session().credited == 0
-
-
-def test_without_a_ledger_a_refused_item_goes_back_too(here):
-    deposit = here.arrive()
-    here.sup.terminate_child("storage")
-    assert here.judge(deposit, "reject", "refused_soda") == "outward"
-    assert here.cycle().phase == "returning"
-
-
-def test_a_credit_that_cannot_be_written_is_none_and_goes_to_review(here):
-    deposit = here.arrive()
-    here.judge(deposit)
-    here.sup.terminate_child("storage")
-    here.tell(ItemDropped(1), Transported(deposit, "inward", 1.2))
-    eventually(lambda: here.cycle() == CycleDescribed("idle", "", 1))
-    assert here.session().credited == 0
-    here.sup.restart_child("storage")
-    assert here.ledger() == {deposit: ("reserved", "accepted")}
-    here.sup.kick("deposit")
-    eventually(lambda: here.ledger() == {deposit: ("review", "interrupted")})
-
-
-def test_it_dies_with_an_item_on_the_belt(here):
-    deposit = here.arrive()
-    here.judge(deposit)
-    here.sup.tell("deposit", InjectFault("raise"))
-    eventually(lambda: here.ledger() == {deposit: ("review", "interrupted")})
-    eventually(lambda: here.events.named("deposits_to_review") == [{"deposits": [deposit]}])
-    here.tell(ItemDropped(1), Transported(deposit, "inward", 1.2))
-    assert here.cycle() == CycleDescribed("idle", "", 0)
-    assert here.arrive() == "m-2-1"
-    assert here.ledger() == {deposit: ("review", "interrupted")}
-
-
-def test_an_item_that_lies_there_at_the_start_goes_back(tmp_path):
-    with place(tmp_path, inlet=True) as here:
-        assert here.motor.expect(Transport).direction == "outward"
-        assert here.ledger() == {"m-1-1": ("rejected", "restarted")}
-
-
-def test_it_waits_for_its_ledger_and_spends_no_restart_on_it(tmp_path):
-    (tmp_path / "store").write_text("in the way")
+def test_without_motor_or_sensors_it_waits_in_boot_and_says_so(tmp_path):
     with place(tmp_path) as here:
-        for name in ("storage", "deposit"):
-            assert here.sup.rows[name].state.value == "waiting"
-            assert here.sup.rows[name].restarts == 0
-        assert "the ledger" in here.sup.rows["deposit"].waiting_for
-        (tmp_path / "store").unlink()
-        here.sup.kick("storage")
-        eventually(lambda: here.sup.ref("storage") is not None)
-        here.sup.kick("deposit")
-        eventually(lambda: here.sup.ref("deposit") is not None)
-        assert here.arrive() == "m-1-1"
+        here.stage.root.terminate_child("motor")
+        here.wait(2.0)
+        assert here.cycle.closed == "booting"
+        here.stage.root.restart_child("motor")
+        here.wait(1.5)
+        assert here.cycle.phase == "selftest"
+
+
+def test_a_ledger_that_comes_back_gets_what_it_is_owed(here):
+    here.idle()
+    id_ = here.transporting()
+    here.stage.root.terminate_child("storage")
+    here.fall()
+    assert here.cycle.closed == "storage_failed"
+    assert here.all_heard("session", ItemCredited) == []
+    here.stage.root.restart_child("storage")
+    here.wait(2.5)
+    assert here.ledger() == [(id_, "credited", "accepted")]
+    assert len(here.all_heard("session", ItemCredited)) == 1
+    assert here.cycle.closed == ""
+
+
+def test_at_rest_it_wakes_only_for_its_scale(here):
+    here.idle()
+    handled = here.stage.root.rows["deposit"].running.vitals.handled
+    here.wait(55.0)
+    assert here.stage.root.rows["deposit"].running.vitals.handled - handled <= 2
+
+
+def test_on_threads_in_real_time_it_is_the_same_actor(tmp_path):
+    probes, specs = children(tmp_path)
+    with tree(*specs) as (sup, _events):
+        weigh = probes["sensors"].expect(Weigh)
+        sup.tell("deposit", Weighed(weigh.deposit, 5.0))
+        probes["sensors"].expect(Tare)
+        sup.tell("deposit", Tared(5.0))
+        sup.tell("deposit", SessionChanged("s-1", "guest"))
+        eventually(
+            lambda: sup.request("deposit", DescribeCycle(), reply=CycleDescribed).closed == ""
+        )
+        sup.tell("deposit", BeamChanged("entry", True, sup.system.clock.monotonic_ns()))
+        order = probes["motor"].expect(Move)
+        assert (order.motor, order.direction) == ("gate", "open")
+        assert probes["motor"].expect(Renew).move == order.move

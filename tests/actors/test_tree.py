@@ -4,13 +4,14 @@ import msgspec
 
 from actors import tree
 from config.settings import Settings
-from rvm_edge.daemon import choose_drivers
+from rvm_edge.drivers import choose_drivers
+from rvm_edge.operator import VERBS
 from supervisors import Host, SupervisorSpec
-from supervisors.actor import build
+from supervisors.actor import build, commands_of
 
 DRAWN = """
 /storage thread
-/world thread
+/world process
 /machine one_for_all escalate
 /machine/motor process
 /machine/sensors thread
@@ -73,5 +74,11 @@ def test_what_calls_drivers_or_native_code_has_a_process_of_its_own(tmp_path):
 
 def test_the_motor_is_brought_to_rest_whoever_ends_it(tmp_path):
     motor = dict(walk(machine(tmp_path)))["/machine/motor"]
-    assert motor.fail_safe == "actors.motor:make_safe"
+    assert motor.fail_safe == "actors.motor.actor:make_safe"
     assert motor.critical
+
+
+def test_no_command_of_an_actor_is_hidden_by_a_verb_of_its_supervisor(tmp_path):
+    for path, child in walk(machine(tmp_path)):
+        if isinstance(child.start, type):
+            assert not set(VERBS) & set(commands_of(child.start)), path

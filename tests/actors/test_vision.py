@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from actors.camera import FRAMES, Camera
+from actors.drivers.simulated.claims import Claims
+from actors.drivers.simulated.scene import WORLD, draw_scene
 from actors.inference import Inference
 from models.vision import default_detector_directory
 from models.vision.frames import format_ring, ring_size_bytes
@@ -52,17 +54,19 @@ def eyes(tmp_path):
         inference(),
         shares=(AREA,),
     ) as (sup, _):
-        yield Eyes(sup, heard, tmp_path / "sim")
+        eyes = Eyes(sup, heard, tmp_path / "sim")
+        yield eyes
+        eyes.claims.drop()
 
 
 class Eyes:
     def __init__(self, sup, heard, home):
         self.sup, self.heard, self.home = sup, heard, home
+        self.claims = Claims(home)
+        self.claims.take(WORLD)  # a scene is believed while the world that draws it lives
 
     def show(self, name):
-        self.home.mkdir(exist_ok=True)
-        picture = load_catalogue().find(name)[0].picture
-        (self.home / "scene").write_text(str(picture))
+        draw_scene(self.home, str(load_catalogue().find(name)[0].picture))
 
     def say(self, address, message):
         envelope = self.sup.system.envelope(0, address, message)

@@ -94,7 +94,7 @@ def test_keys_win_one_by_one(tmp_path):
     file = tmp_path / "machine.toml"
     file.write_text("[motor]\nlease_s = 0.2\nrun_s_max = 5.0\n")
     motor = load(file=file, overrides={"motor": {"lease_s": 0.3}}).settings.motor
-    assert (motor.lease_s, motor.run_s_max, motor.transport_s) == (0.3, 5.0, 1.2)
+    assert (motor.lease_s, motor.run_s_max, motor.transport_s) == (0.3, 5.0, 2.5)
 
 
 def test_layers_come_in_the_order_that_is_told():
@@ -214,15 +214,15 @@ def refused(**arguments):
         (
             {"motor.run_s_max": 1},
             (
-                "motor.run_s_max: 1.0 does not go with motor.transport_s = 1.2 from "
-                "config/settings.py: 1.2 must be below 1: the guard would stop every transport"
+                "motor.run_s_max: 1.0 does not go with motor.transport_s = 2.5 from "
+                "config/settings.py: 2.5 must be below 1: the guard would stop every transport"
             ),
         ),
         (
             {"deposit.transport_timeout_s": 1},
             (
-                "deposit.transport_timeout_s: 1.0 does not go with motor.transport_s = 1.2 from "
-                "config/settings.py: 1.2 must be below 1: no transport could end in time"
+                "deposit.transport_timeout_s: 1.0 does not go with motor.transport_s = 2.5 from "
+                "config/settings.py: 2.5 must be below 1: no transport could end in time"
             ),
         ),
         (
@@ -264,7 +264,7 @@ def refused(**arguments):
         (
             {"motor.gpio_lines": [17, 22]},
             (
-                "motor.gpio_lines: [17, 22] does not go with sensors.gpio_lines.entry = 22 from "
+                "motor.gpio_lines: [17, 22] does not go with sensors.gpio_lines.inside = 22 from "
                 "config/settings.py: line 22 would have two uses"
             ),
         ),
@@ -273,9 +273,9 @@ def refused(**arguments):
             "motor.gpio_lines: [17, 17]: line 17 would have two uses",
         ),
         (
-            {"sensors": {"gpio_lines": {"door": 24}}},
+            {"sensors": {"gpio_lines": {"exit": 24}}},
             (
-                "sensors.gpio_lines.door: 24 does not go with sensors.gpio_lines.drop = 24 from "
+                "sensors.gpio_lines.exit: 24 does not go with sensors.gpio_lines.drop = 24 from "
                 "config/settings.py: line 24 would have two uses"
             ),
         ),

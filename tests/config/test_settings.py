@@ -15,10 +15,26 @@ from config.layers import PATH_KEYS
 from config.load import load
 from config.settings import Settings, disagreements, section_args, value_of
 
-UNITS = ("_s", "_mb", "_percent", "_c", "_s_max", "_px_max", "_mb_max")
+UNITS = tuple(
+    f"_{unit}{bound}"
+    for unit in ("s", "mb", "percent", "c", "px", "m", "g", "a", "v", "days")
+    for bound in ("", "_max", "_min")
+)
 COUNTS = {
     "camera.ring_slots",
     "inference.threads",
+    "deposit.looks_max",
+    "deposit.retries_max",
+    "deposit.fault_retries_max",
+    "deposit.unproven_max",
+    "fraud.items_per_minute_max",
+    "fraud.voids_max",
+    "motor.jams_max",
+    "sensors.beam_blips_max",
+    "sensors.frozen_readings",
+    "sensors.load_cell_g_per_count",
+    "sensors.load_cell_zero_counts",
+    "sensors.bin_readings",
     "storage.group_commit_max",
     "logging.files",
 }
@@ -60,7 +76,7 @@ def is_number(value: object) -> bool:
 
 def test_every_number_has_its_unit_in_its_name_or_counts_things():
     numbers = {key.name for key in keys().values() if is_number(key.default)}
-    lines = {name for name in numbers if "gpio_lines" in name}
+    lines = {name for name in numbers if "gpio_line" in name}
     assert {name for name in numbers - lines if not name.endswith(UNITS)} == COUNTS
 
 

@@ -123,8 +123,8 @@ def test_whatever_a_file_holds_there_are_settings_or_a_reason(tmp_path, content)
     [
         ("RVM_SERVER_URL", "https://rvm.example.com", "uplink.server_url", None),
         ("HARDWARE_ID", "jetson-orin-nano-001", "machine.hardware_id", None),
-        ("MOTOR_GPIO_LINES", "5,6", "motor.gpio_lines", (5, 6)),
-        ("SENSOR_GPIO_LINES", "5, 6, 13", "sensors.gpio_lines.exit", 6),
+        ("MOTOR_GPIO_LINES", "18,19", "motor.gpio_lines", (18, 19)),
+        ("SENSOR_GPIO_LINES", "8, 9, 10", "sensors.gpio_lines.exit", 9),
         ("MODEL_PATH", "/models/best", "inference.model", None),
         ("LOG_LEVEL", "WARNING", "logging.level", "warning"),
         ("HEARTBEAT_INTERVAL", "90", "uplink.heartbeat_s", 90.0),
@@ -185,7 +185,7 @@ def test_no_two_keys_share_a_variable():
             {"SENSOR_GPIO_LINES": "22,23"},
             (
                 "environment variable SENSOR_GPIO_LINES: sensors.gpio_lines: takes 3 numbers with "
-                "commas between them: entry, exit, drop"
+                "commas between them: inside, exit, drop"
             ),
         ),
         (

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from actors.drivers import ports
+from actors.drivers.simulated import OutputWrite, PinFile, read_trace
 from models.world.catalogue import Item, default_chamber_directory, load_catalogue
 from protocol.control import ControlRequest, GetStatus, Misbehave, SendCommand
 from rvm_edge.client import ClientError, ask
@@ -220,10 +222,24 @@ class Machine:
         """Make a child misbehave."""
         return self.ask(Misbehave(address, kind, **more))
 
-    def insert(self, decision: str = "accept") -> None:
-        """Put an item into the inlet about which the detector will decide so."""
+    def until_open(self) -> None:
+        """Wait until it takes items: tested itself, and nothing in it."""
+        self.until(self._takes_items)
+
+    def _takes_items(self) -> bool:
+        cycle = self.send("/service/deposit", "cycle")
+        return cycle["phase"] == "idle" and not cycle["closed"]
+
+    def insert(self, decision: str = "accept", **more: Any) -> None:
+        """Bring an item to the inlet about which the detector will decide so."""
         chosen = item(decision)
-        self.send("/world", "insert", name=chosen.name, picture=str(chosen.picture))
+        self.until_open()
+        self.send("/world", "insert", name=chosen.name, picture=str(chosen.picture), **more)
+
+    def world(self) -> dict[str, Any]:
+        """What is really the case."""
+        truth: dict[str, Any] = self.send("/world", "describe")
+        return truth
 
     def deposits(self) -> list[dict[str, Any]]:
         """The ledger, newest first."""
@@ -262,9 +278,17 @@ class Machine:
         events = ("thread_died", "supervisor_bug")
         return [line for line in lines if any(f'"event": "{event}"' in line for event in events)]
 
-    def pins(self) -> bytes:
-        """The simulated pins: motor in, motor out, inlet, drop."""
-        return (self.directory / "sim" / "pins").read_bytes()
+    def outputs(self) -> set[str]:
+        """The motor outputs that are high on the simulated pins."""
+        pins = PinFile(self.directory / "sim")
+        try:
+            return {line for line in ports.MOTOR_OUTPUTS if pins.level(line)}
+        finally:
+            pins.close()
+
+    def trace(self) -> list[OutputWrite]:
+        """What has lately been written to the outputs."""
+        return read_trace(self.directory / "sim")
 
     def processes(self) -> dict[str, int]:
         """Pids of the process hosts by path, and of the zygote."""

@@ -119,7 +119,7 @@ def test_explain_takes_a_section(capsys):
     assert run("explain", "sensors.gpio_lines", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert [one["key"].rpartition(".")[2] for one in told["keys"]] == [
-        "entry", "exit", "drop", "door", "emergency_stop",
+        "entry", "inside", "exit", "drop",
     ]  # fmt: skip
 
 

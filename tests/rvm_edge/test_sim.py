@@ -2,17 +2,21 @@
 
 import json
 import os
+import select
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from actors.drivers.simulated import SimulatedGpio
 from models.world.catalogue import load_catalogue
-from tests.rvm_edge.machine import Machine, item, run
+from tests.rvm_edge.machine import Machine, command_line, item, run
 
-PROCESSES = ("/machine/motor", "/vision/camera", "/vision/inference")
+PROCESSES = ("/machine/motor", "/vision/camera", "/vision/inference", "/world")
 THREADS = (
-    "/storage", "/world", "/machine/sensors", "/service/deposit", "/service/session",
-    "/uplink/link", "/console/api", "/updates", "/health",
+    "/storage", "/health", "/machine/sensors", "/service/deposit", "/service/session",
+    "/uplink/link", "/console/api", "/updates",
 )  # fmt: skip
 ENDS = {
     "raise": "Crash(InjectedFault: injected fault)",
@@ -137,28 +141,122 @@ def test_one_that_is_not_there_cannot_misbehave(machine):
 # -- items --------------------------------------------------------------------------------------
 
 
-def test_an_item_by_name(machine):
-    machine.until_well()
+def cli(machine, *words):
+    """A `sim` command that succeeds; what it says as data."""
+    done = machine.cli("sim", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_item_by_name_goes_in_and_what_became_of_it_is_known(machine):
+    machine.until_open()
     before = len(machine.deposits())
     chosen = item("reject")
-    told = json.loads(machine.cli("sim", "insert", chosen.name, "--json").stdout)
-    assert told == {
+    assert cli(machine, "insert", chosen.name) == {
         "item": chosen.name,
         "kinds": list(chosen.kinds),
         "picture": str(chosen.picture),
     }
-    machine.until_deposit("rejected", number=before + 1)
+    machine.until_deposit("rejected", "void", number=before + 1)
+    machine.until(lambda: cli(machine, "world")["items"][-1]["fate"] == "taken")
     machine.until_idle()
 
 
 def test_of_a_kind_the_first_is_taken_and_that_is_said(machine):
-    before = len(machine.deposits())
+    machine.until_open()
     minerals = load_catalogue().of_kind("mineral")
     done = machine.cli("sim", "insert", "mineral")
     assert done.returncode == 0
     assert f"put in: {minerals[0].name} (mineral, the first of {len(minerals)})" in done.stdout
-    machine.until_deposit("rejected", "confirmed", number=before + 1)
+    ends = ("in_bin", "taken")
+    machine.until(lambda: cli(machine, "world")["items"][-1]["fate"] in ends)
     machine.until_idle()
+
+
+def test_a_door_is_opened_and_closed(machine):
+    assert cli(machine, "do", "door_open")["what"] == "door_open: done"
+    assert not cli(machine, "pins")["lines"]["door_closed"]
+    assert not cli(machine, "world")["door_closed"]
+    cli(machine, "do", "door_close")
+    assert cli(machine, "pins")["lines"]["door_closed"]
+
+
+def test_something_is_broken_and_repaired(machine):
+    said = cli(machine, "break", "line_lost", "--of", "beam_drop")
+    assert said["what"] == "line_lost: broken"
+    assert cli(machine, "world")["faults"] == ["line_lost beam_drop"]
+    assert cli(machine, "pins")["unreadable"] == ["beam_drop"]
+    table = machine.cli("sim", "world").stdout
+    assert "line_lost beam_drop" in table
+    assert "door_closed" in table
+    assert "unreadable" in machine.cli("sim", "pins").stdout
+    assert "repaired" in cli(machine, "heal", "line_lost")["what"]
+    assert cli(machine, "heal")["what"] == "nothing to do"
+    assert cli(machine, "pins")["unreadable"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "named"),
+    [
+        (("break", "beam_stuk"), 2, "beam_stuck"),
+        (("break", "beam_stuck"), 2, "beam_exit"),
+        (("break", "bus_error", "--value", "7"), 2, "0 to 1"),
+        (("break", "belt_jam", "--after", "-3"), 2, "after_s"),
+        (("do", "dance"), 2, "hand_in"),
+        (("do", "pull_string"), 1, "--string"),
+        (("do", "swap", "--item", "minral"), 2, "mineral"),
+        (("heal", "everything"), 2, "belt_jam"),
+        (("insert", "mineral", "--length-m", "9"), 2, "length_m"),
+    ],
+)
+def test_what_cannot_be_done_says_why(machine, words, status, named):
+    done = machine.cli("sim", *words)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_trace_of_the_outputs_is_there_even_after_the_machine(tmp_path):
+    gpio = SimulatedGpio(str(tmp_path / "sim"))
+    gpio.claim_output("belt_in")
+    gpio.write("belt_in", True)
+    gpio.close()
+    told = run("sim", "pins", "--trace", "--json", "--data-dir", tmp_path, cwd=tmp_path)
+    assert [(one["line"], one["level"]) for one in json.loads(told.stdout)] == [
+        ("belt_in", False),
+        ("belt_in", True),
+    ]
+    for_people = run("sim", "pins", "--trace", "--data-dir", tmp_path, cwd=tmp_path).stdout
+    assert [line.split()[1:] for line in for_people.splitlines()] == [
+        ["belt_in", "low"],
+        ["belt_in", "high"],
+    ]
+
+
+def test_watching_shows_what_changes(tmp_path):
+    gpio = SimulatedGpio(str(tmp_path / "sim"))
+    gpio.claim_output("gate_open")
+    words = command_line("sim", "pins", "--watch", "--json", "--data-dir", tmp_path)
+    hears = ("env", "--default-signal=INT")  # also where whoever runs the tests ignores it
+    with subprocess.Popen([*hears, *words], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        level, told = True, {}
+        reader = select.poll()
+        reader.register(watching.stdout, select.POLLIN)
+        while not reader.poll(50):  # it may not have begun to watch yet
+            gpio.write("gate_open", level)
+            level = not level
+        told = json.loads(watching.stdout.readline())
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+    assert told["line"] == "gate_open"
+    gpio.close()
+
+
+def test_no_pins(tmp_path):
+    done = run("sim", "pins", "--data-dir", tmp_path, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "rvm-edge start" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["minral", "007_9999", "", "no-such-thing"])

@@ -20,7 +20,7 @@ PATHS = [
     "/uplink", "/uplink/link", "/uplink/channel", "/uplink/sync", "/uplink/media", "/console",
     "/console/api", "/console/kiosk", "/updates", "/health",
 ]  # fmt: skip
-PROCESSES = {"/machine/motor", "/vision/camera", "/vision/inference"}
+PROCESSES = {"/world", "/machine/motor", "/vision/camera", "/vision/inference"}
 
 
 @pytest.fixture(scope="module")

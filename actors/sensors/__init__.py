@@ -1,0 +1,1 @@
+"""The sensors: `actor`, its analogue `channels`, and `weighing`."""

@@ -1,0 +1,1 @@
+"""The session: `actor`, what it asks the `ledger`, and the device `keys` that sign its claims."""
