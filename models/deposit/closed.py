@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models import fraud
 from models.deposit.facts import Neighbour
-from models.deposit.state import RESTING, Cycle, Rules
+from models.deposit.state import RESTING, Body, Cycle, Rules
 from models.deposit.stopping import is_needed
 from models.reasons import Reason
 
@@ -76,10 +76,24 @@ def trouble(cycle: Cycle) -> str | None:
     """What is wrong with the machine, in a sentence for its operator; None: nothing."""
     if cycle.fault is None:
         return None
-    faults = ", ".join(sorted(cycle.body.faults))
-    broken = f" (not to be trusted: {faults})" if faults else ""
-    latch = f" (the guard is latched: {cycle.body.latch})" if cycle.body.latch else ""
-    return f"{cycle.fault.value}{broken}{latch}; {_cure(cycle)}"
+    remarks = [
+        ("not to be trusted", ", ".join(sorted(cycle.body.faults))),
+        ("covered or unreadable", ", ".join(_beams_not_free(cycle.body))),
+        ("the guard is latched", cycle.body.latch),
+    ]
+    seen = "".join(f" ({what}: {which})" for what, which in remarks if which)
+    return f"{cycle.fault.value}{seen}; {_cure(cycle)}"
+
+
+def _beams_not_free(body: Body) -> list[str]:
+    beams = {
+        "entry": body.entry,
+        "gate": body.beam_gate,
+        "inside": body.inside,
+        "exit": body.exit,
+        "drop": body.drop,
+    }
+    return [f"beam_{name}" for name, covered in beams.items() if covered is not False]
 
 
 def _cure(cycle: Cycle) -> str:

@@ -67,6 +67,7 @@ def test_row_2_a_beam_that_stays_covered_fails_the_self_test_after_one_try_to_br
     bench.wait(10.1)
     bench.at("fault")
     assert bench.cycle.fault == Reason.SENSOR_FAILED
+    assert "(covered or unreadable: beam_exit)" in trouble(bench.cycle)
     assert bench.written == []  # nothing came out: there was no item
     moves = len(bench.all_said(decisions.Move))
     bench.wait(120.0)
@@ -890,3 +891,11 @@ def test_a_moment_of_the_beams_is_told_by_their_own_clock():
     drop: Beam = "drop"
     bench.tell(facts.Crossed(drop, True, fell_ns), facts.Crossed(drop, False, fell_ns + 50 * MS))
     assert bench.states[-1] == "credited"
+
+
+def test_the_operator_is_told_which_beam_keeps_the_machine_closed():
+    bench = Bench()
+    bench.tell(facts.Opened("m-1"), WELL, facts.Sensed({**CLEAR, "exit": None}))
+    bench.at("selftest").wait(bench.rules.deposit.selftest_timeout_s)
+    bench.at("fault")
+    assert "(covered or unreadable: beam_exit)" in trouble(bench.cycle)
