@@ -184,7 +184,7 @@ def test_the_end_of_the_connection_is_the_end_of_the_run(unit):
         began_ns = SystemClock().monotonic_ns()
     eventually(lambda: not unit.is_high())
     low = next(w for w in unit.board.trace(before) if w.line == ports.BELT_IN and not w.level)
-    assert (low.t_mono_ns - began_ns) / 1e9 <= 0.3
+    assert (low.t_mono_ns - began_ns) / 1e9 < 1.5  # not the end of the run itself, after 3 s
     with raw(unit) as peer:  # the next one is welcome
         peer.send(encode_envelope(envelope(Move("n", "belt", "inward", 3.0))))
         eventually(unit.is_high)
