@@ -138,7 +138,7 @@ def test_an_orderly_end_is_as_it_was(tmp_path):
         process.stdin.close()
         assert process.wait(30) == 0
         assert lamp.read_text() == "off"
-        assert not any(is_alive(pid) for pid in pids.values())
+        eventually(lambda: not any(is_alive(pid) for pid in pids.values()))
 
 
 @pytest.mark.parametrize("seconds", [-0.1, OUTLIVES_MAX_S + 0.1, float("inf"), float("nan")])
