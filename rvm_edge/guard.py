@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvm_edge.data_dir import locate
+from rvm_edge.start import load_settings
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -37,17 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Guard until told to stop."""
     from config.errors import SettingsError
-    from config.load import load
 
     directory = locate(args.data_dir)
     try:
-        settings = load(
-            profile=args.profile,
-            file=Path(args.config) if args.config else None,
-            environment=os.environ,
-            data_directory=directory,
-            working_directory=Path.cwd(),
-        ).settings
+        settings, _ = load_settings(args, directory)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     path = locate(args.data_dir)
     try:
-        settings, notes = _settings(args, path)
+        settings, notes = load_settings(args, path)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
@@ -55,7 +55,12 @@ def run(args: argparse.Namespace) -> int:
     return Daemon(settings, data, zygote, notes).run()
 
 
-def _settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, tuple[str, ...]]:
+def load_settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, tuple[str, ...]]:
+    """The settings that ``--profile``, ``--config`` and all other layers give, and notes on them.
+
+    Raises:
+        SettingsError: something in them is wrong.
+    """
     from config.load import load
 
     loaded = load(

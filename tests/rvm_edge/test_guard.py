@@ -152,6 +152,8 @@ def test_a_stop_goes_through_and_the_next_daemon_may_move_again(unit):
     heard = []
     for _ in range(2):  # its numbers begin anew with every daemon
         with tree(*link(unit, heard)) as (sup, _):
+            # The unit may not have seen the end of the daemon before, and takes one at a time.
+            eventually(lambda: sup.rows["motor"].state.value == "running", 20.0)
             tell(sup, Move("m", "belt", "inward", 2.0))
             eventually(unit.is_high)
             tell(sup, StopMotors("enough"))
