@@ -6,6 +6,7 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import Any, NamedTuple
 
@@ -60,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
         status = _run(sys.argv[1:] if argv is None else argv)
         _flush()
     except KeyboardInterrupt:
+        # A second Ctrl-C while the interpreter ends would cost us the status.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _forget_output()

@@ -67,15 +67,16 @@ def on_a_terminal(machine, *arguments, **environ) -> bytes:
         env={**machine.environ, "TERM": "xterm", **environ},
     )
     os.close(theirs)
-    seen = b""
+    seen, interrupted = b"", False
     while True:
         try:
             more = os.read(ours, 4096)
         except OSError:  # how a terminal says that the other side is gone
             break
         seen += more
-        if seen.count(b"rvm-edge ") >= 2:
+        if not interrupted and seen.count(b"rvm-edge ") >= 2:
             process.send_signal(signal.SIGINT)
+            interrupted = True
     os.close(ours)
     status = process.wait()
     assert status == (130 if "--watch" in arguments else 0), seen
