@@ -8,9 +8,10 @@ import from starting a thread: a process with threads must not be forked.
 PRELOAD = (
     "numpy",
     "cv2",
-    "models.vision.onnx",
+    "models.vision.backends.onnx",
     "models.vision.ring",
-    "actors.camera",
+    "actors.camera.lookout",
+    "models.vision.window",
     "actors.inference",
     "actors.motor.actor",
     "actors.drivers.simulated",

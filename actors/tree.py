@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from actors.absent import Absent
 from actors.camera import FRAMES, Camera
 from actors.deposit.actor import Deposit
+from actors.detail import Detail
 from actors.health import Health
 from actors.inference import Inference
 from actors.motor.actor import Motor
@@ -32,6 +33,7 @@ _ADDRESSES = {
     "sensors": "/machine/sensors",
     "camera": "/vision/camera",
     "inference": "/vision/inference",
+    "detail": "/vision/detail/look",
     "session": "/service/session",
     "deposit": "/service/deposit",
 }
@@ -74,7 +76,7 @@ def machine(
             _storage(settings, data_dir),
             *world,
             ChildSpec("machine", _body(settings, drivers)),
-            ChildSpec("vision", _vision(settings, drivers)),
+            ChildSpec("vision", _vision(settings, drivers, data_dir)),
             ChildSpec("service", _service(settings, data_dir, hardware_id)),
             ChildSpec("uplink", _uplink(settings)),
             ChildSpec("console", _console()),
@@ -136,34 +138,80 @@ def _lines(gpio: Driver, analog: Driver) -> Mapping[str, Any]:
     }
 
 
-def _vision(settings: Settings, drivers: Drivers) -> SupervisorSpec:
+def _vision(settings: Settings, drivers: Drivers, data_dir: Path) -> SupervisorSpec:
     """A broken camera is quarantined and probed; the machine goes on without eyes, and says so."""
-    inference = {"model": settings.inference.model, "threads": settings.inference.threads}
     return SupervisorSpec(
         (
             ChildSpec(
                 "camera",
                 Camera,
                 host=Host.PROCESS,
-                args={"source": drivers.source, "where": drivers.source_where},
+                args={
+                    "source": drivers.source,
+                    "where": drivers.source_where,
+                    "limits": settings.camera,
+                    "home": str(data_dir / "camera"),
+                },
                 shares=(FRAMES,),
                 rearm_on=("device", "config"),
             ),
-            ChildSpec(
-                "inference",
-                Inference,
-                host=Host.PROCESS,
-                args=inference,
-                shares=(FRAMES,),
-                start_timeout_s=60.0,  # a cold model on an SD card
-                limits=Limits(memory_mb=2048),
-                rearm_on=("model", "config"),
-            ),
+            _inference(settings, data_dir),
+            *_detail(settings),
         ),
         strategy=Strategy.REST_FOR_ONE,
         on_exhausted="quarantine",
         init_failure="restart",
     )
+
+
+def _inference(settings: Settings, data_dir: Path) -> ChildSpec:
+    """What decides, with a limit of memory and the time that a cold model takes."""
+    limits = settings.inference
+    # Only a machine that insists on an engine builds one before it serves.
+    build_s = limits.build_timeout_s if limits.backend == "tensorrt" else 0.0
+    args = {
+        "limits": limits,
+        "store": str(data_dir / "models"),
+        "evidence": str(data_dir / "evidence"),
+        "cache": str(data_dir / "engines"),
+        "detail": _ADDRESSES["detail"] if _detail(settings) else "",
+        "allows_faults": settings.machine.profile == "simulated",
+    }
+    return ChildSpec(
+        "inference",
+        Inference,
+        host=Host.PROCESS,
+        args=args,
+        shares=(FRAMES,),
+        # The one that should serve, and two that may have to stand in.
+        start_timeout_s=3 * limits.load_timeout_s + build_s,
+        limits=Limits(memory_mb=limits.memory_mb_max),
+        rearm_on=("model", "config"),
+    )
+
+
+def _detail(settings: Settings) -> tuple[ChildSpec, ...]:
+    """The second look: there only when something of it is switched on.
+
+    Nobody is to pay a process for nothing. It is the last of its group and a process of its own,
+    behind all others: the decision restarts without it, runs before it, and gets the memory first.
+    It has a supervisor of its own, because its crashes must not use up the restarts of the eyes.
+    """
+    detail = settings.detail
+    if detail.outline == "none" and not detail.barcode:
+        return ()
+    look = ChildSpec(
+        "look",
+        Detail,
+        host=Host.PROCESS,
+        args={"limits": detail, "threads": settings.inference.threads},
+        shares=(FRAMES,),
+        start_timeout_s=60.0,  # torch and SAM2 from an SD card
+        limits=Limits(memory_mb=2048, nice=10, oom_score_adj=800),
+        rearm_on=("model", "config"),
+    )
+    group = SupervisorSpec((look,), on_exhausted="quarantine", init_failure="restart")
+    return (ChildSpec("detail", group),)
 
 
 def _service(settings: Settings, data_dir: Path, hardware_id: str) -> SupervisorSpec:

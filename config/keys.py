@@ -138,7 +138,8 @@ def shown(value: object) -> str:
 
 def public(name: str, value: Any) -> Any:
     """Give what may be shown of a value: no user, password or query of an address."""
-    if name.endswith("_url") and isinstance(value, str):
+    is_address = name.endswith("_url") or (name == "camera.source" and "://" in str(value))
+    if is_address and isinstance(value, str):
         scheme, mark, rest = value.rpartition("@")[2].partition("?")
         hidden = "***@" if "@" in value else ""
         return f"{hidden}{scheme}{mark and '?***'}" if hidden or rest or mark else value

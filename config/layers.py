@@ -4,6 +4,7 @@ Reading a layer never raises: its problems are collected, so that all of them ca
 """
 
 import os.path
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +15,17 @@ from config.errors import Problem
 from config.keys import NotAllowed, allowed, checked, given, keys, members, nearest, tables
 
 # What is resolved against the folder of the file that says it; tests hold the list complete.
-PATH_KEYS = frozenset({"camera.source", "inference.model", "uplink.api_key_file"})
+PATH_KEYS = frozenset(
+    {
+        "camera.source",
+        "detail.articles",
+        "detail.outline_model",
+        "inference.model",
+        "uplink.api_key_file",
+    }
+)
 NOT_PATHS = frozenset({"chamber"})  # names that a path key knows
+_SCHEME = re.compile(r"[a-z][a-z0-9]+:")  # of a camera that is no file: v4l2:…, rtsp://…
 
 
 class Said(NamedTuple):
@@ -93,6 +103,8 @@ def flat(tree: Mapping[Any, object], origin: str, prefix: str = "") -> Iterator[
 
 def _resolved(name: str, value: Any, folder: Path | None) -> Any:
     if folder is None or name not in PATH_KEYS or value is None or value in NOT_PATHS:
+        return value
+    if _SCHEME.match(value):
         return value
     return os.path.normpath(folder / os.path.expanduser(value))  # noqa: PTH111 - "~nobody" may stay
 

@@ -1,7 +1,7 @@
 """The settings of one machine: one frozen, typed value, in sections.
 
-    machine  camera  inference  deposit  fraud  bin  motor  sensors  session  storage  uplink
-    health  logging
+    machine  camera  inference  detail  deposit  fraud  bin  motor  sensors  session  storage
+    uplink  health  logging
 
 An actor gets its own section, never the whole. Every name ends in its unit, except where the
 number counts things; every number has its reason beside it. The bounds stand in the type, so that
@@ -67,9 +67,10 @@ class MachineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where pictures come from, and the ring they are shared in."""
+    """Where pictures come from, the ring they are shared in, and when one is to be trusted."""
 
-    # "chamber" is the pictures that ship; else a directory of pictures, a video file or a device.
+    # "chamber" is the pictures that ship; else a directory of pictures, a video file, /dev/video0,
+    # v4l2:<name in /dev/v4l/by-id>, rtsp://…, http://…, gst:<pipeline> or pipe:<command>.
     source: PathText = "chamber"
 
     # A slot of the ring holds the largest frame: 1280×720 is what the detector is trained on, and
@@ -77,8 +78,87 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width_px_max: Annotated[int, Meta(ge=64, le=3840)] = 1280
     height_px_max: Annotated[int, Meta(ge=64, le=2160)] = 720
 
-    # One is being written, one being read, one is the newest, one spare; 2.8 MB each at 1280×720.
-    ring_slots: Annotated[int, Meta(ge=2, le=16)] = 4
+    # Two bursts of three and two spare: a burst is still there while the next item is looked at.
+    # 2.8 MB each at 1280×720, and only where something was written.
+    ring_slots: Annotated[int, Meta(ge=2, le=16)] = 8
+
+    # What a camera is asked for. USB and CSI cameras have this mode, and a pipe has no other way
+    # to know; a width that is no multiple of 4 would be padded by GStreamer.
+    width_px: Annotated[int, Meta(ge=64, le=3840)] = 1280
+    height_px: Annotated[int, Meta(ge=64, le=2160)] = 720
+    frames_per_s: Annotated[float, Meta(ge=1, le=240)] = 30.0
+
+    # From exposure until we hold the frame, where the driver does not say when it was exposed:
+    # three buffers at 30 a second. A network camera has more; docs/camera.md says how to measure.
+    latency_s: Annotated[float, Meta(ge=0, le=5)] = 0.1
+
+    # What a decision is made of: three pictures outvote one that is noisy. A bit less than from one
+    # frame to the next at 30 a second: none is missed because it came a moment early.
+    burst_frames: Annotated[int, Meta(ge=1, le=9)] = 3
+    burst_interval_s: Annotated[float, Meta(ge=0, le=1)] = 0.025
+
+    # Faults of a single frame pass within three more; what does not is told before the item cycle
+    # loses its patience (deposit.capture_timeout_s), so that the reason is known.
+    capture_retries: Annotated[int, Meta(ge=0, le=100)] = 3
+    capture_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 0.9
+
+    # Fifteen frames that did not come are no hiccup.
+    stall_timeout_s: Annotated[float, Meta(gt=0, le=10)] = 0.5
+
+    # Negotiating with a sensor takes 0.5 to 1 s, with a network camera two or three.
+    open_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 3.0
+
+    # A read that hangs in the driver for so long does not come back: the process is replaced.
+    stuck_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 3.0
+
+    # Looking for a camera that is gone costs a look at a directory; it shall be back within 3 s.
+    reopen_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
+
+    # Opening costs about 3 J and streaming 1 to 2 W: closing pays from 3 s on. Customers come in
+    # groups, hence longer. Whether a closed camera is still plugged in is seen in its directory.
+    idle_sleep_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    presence_period_s: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+
+    # A proof while nobody comes: 3 J a minute are 0.05 W, and the machine does not stand open for
+    # longer than that with eyes that see nothing.
+    check_period_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+
+    # No pixel in a hundred is brighter than this (of full scale): the lamp is off, the lens is
+    # covered. The darkest chamber that was rendered has 16 %.
+    black_level_percent: Annotated[float, Meta(ge=0, le=100)] = 4.0
+
+    # So much of the picture at its brightest: a bright chamber with clear bottles has 8 %.
+    over_exposed_percent: Annotated[float, Meta(gt=0, le=100)] = 50.0
+
+    # A sensor's noise changes every part of a picture. So much of it to the bit as in the frame
+    # before, so many frames in a row, is a picture that repeats; an inserted clock changes a few
+    # per cent. A network camera sends only what has changed, and all of it every second or two.
+    frozen_percent: Annotated[float, Meta(gt=0, le=100)] = 90.0
+    frozen_frames: Annotated[int, Meta(ge=1, le=1000)] = 1
+    frozen_coded_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
+
+    # A band of so much of the height that repeats, or is of one colour, while the rest is alive: a
+    # frame of two halves. Six of them in ten seconds, and the camera is started anew.
+    torn_percent: Annotated[float, Meta(gt=0, le=100)] = 8.0
+    torn_frames_max: Annotated[int, Meta(ge=0, le=1000)] = 5
+    torn_window_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+
+    # Fine detail of the empty chamber against what it had when the machine was installed. Half of
+    # it is lost with a blur of one pixel, four fifths with two; below the second number bottles
+    # cannot be told apart any more, and none is taken.
+    blurred_percent: Annotated[float, Meta(ge=0, le=100)] = 40.0
+    blurred_refuse_percent: Annotated[float, Meta(ge=0, le=100)] = 15.0
+
+    # A spot differs from the empty chamber by so much of full scale, more than lamps drift, in so
+    # many looks at the empty chamber in a row. At the first share of the picture somebody shall
+    # clean the window, at the second nothing is taken any more.
+    spot_level_percent: Annotated[float, Meta(gt=0, le=100)] = 6.0
+    dirty_looks: Annotated[int, Meta(ge=1, le=100)] = 5
+    dirty_percent: Annotated[float, Meta(gt=0, le=100)] = 2.0
+    dirty_refuse_percent: Annotated[float, Meta(gt=0, le=100)] = 25.0
+
+    # So many frames in a row agree before a fault is told, and before it is over: no flutter.
+    alarm_frames: Annotated[int, Meta(ge=1, le=1000)] = 3
 
 
 class InferenceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -93,6 +173,63 @@ class InferenceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     # A picture takes under 0.5 s (seeds); four times that is a detector that hangs. Longer than
     # ten seconds no customer waits.
     deadline_s: Annotated[float, Meta(gt=0, le=10)] = 2.0
+
+    # What runs the network; "auto" takes the fastest that is there and can run this model.
+    backend: Literal["auto", "tensorrt", "onnxruntime", "opencv", "ultralytics"] = "auto"
+
+    # The seeds' half second for one picture, so that a burst of three fits into the deadline. A
+    # model that needs more in its trial does not get to serve.
+    picture_s_max: Annotated[float, Meta(gt=0, le=10)] = 0.5
+
+    # Reading and preparing a cold model takes seconds on an SD card; longer is a back end that
+    # hangs. Building an engine for a GPU takes minutes, and the old model serves meanwhile.
+    load_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    build_timeout_s: Annotated[float, Meta(gt=0, le=7200)] = 1200.0
+
+    # ONNX Runtime takes 130 MB, TensorRT with its CUDA context some hundreds, ultralytics with
+    # torch on a GPU over 1 GB: more than this, of the Orin Nano's 8 GB, is a model that eats.
+    memory_mb_max: Annotated[int, Meta(ge=128, le=65_536)] = 2048
+
+    # A process that is alive and sees nothing is found within two of these.
+    canary_period_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+    # Once a week every golden picture: what has drifted has drifted slowly.
+    golden_period_s: Annotated[float, Meta(ge=60, le=31_536_000)] = 604_800.0
+
+    # A newcomer that fails within its first minute of service gives way to the model before it; 0:
+    # it has none.
+    probation_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
+
+    # Pictures and words behind each decision, oldest thrown away first; 0: none are kept. A burst
+    # of three at 448×336 takes 0.1 MB: five days at 2 000 items a day.
+    evidence_mb: Annotated[int, Meta(ge=0, le=1_048_576)] = 1024
+
+    # With less than this free no evidence is written: the rest belongs to ledger and logs.
+    evidence_reserve_mb: Annotated[int, Meta(ge=0, le=1_048_576)] = 512
+
+
+class DetailSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The second look at an item, beside the decision: its outline and its bar code."""
+
+    # "grabcut" needs nothing but OpenCV; "segment" and "sam2" need a model, and the last one more
+    # memory and time than a machine in a shop has to spare. An outline decides nothing.
+    outline: Literal["none", "grabcut", "segment", "sam2"] = "none"
+
+    # Directory of the model for "segment" or "sam2", with its manifest.
+    outline_model: PathText | None = None
+
+    # Whether the item's bar code is read from the same picture.
+    barcode: bool = False
+
+    # The list of known articles: ean,name,material,accepted. "chamber" is the example that ships.
+    articles: PathText | None = None
+
+    # More than one item is a refusal already; of a heap the surest few tell enough.
+    items_max: Annotated[int, Meta(ge=1, le=32)] = 4
+
+    # Outline and code of four items take 0.4 s on one core, 1.2 s at worst; with SAM2 at 512 px set
+    # 10. What is not read by then is left out, and what hangs two seconds longer is ended.
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
 
 
 class DepositSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -482,6 +619,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     machine: MachineSettings = MachineSettings()
     camera: CameraSettings = CameraSettings()
     inference: InferenceSettings = InferenceSettings()
+    detail: DetailSettings = DetailSettings()
     deposit: DepositSettings = DepositSettings()
     fraud: FraudSettings = FraudSettings()
     bin: BinSettings = BinSettings()
@@ -527,7 +665,13 @@ _BELOW = (
     ("bin.reopen_percent", "bin.full_percent", "the inlet would open and close for ever"),
     ("session.warn_s", "session.idle_timeout_s", "the warning would come at once"),
     ("inference.deadline_s", "deposit.decide_timeout_s", "the cycle would not hear of a hang"),
+    ("inference.picture_s_max", "inference.deadline_s", "no picture could be in time"),
     ("deposit.frame_age_s_max", "deposit.capture_timeout_s", "there is no time for a fresh frame"),
+    ("camera.burst_frames", "camera.ring_slots", "a burst would overwrite itself"),
+    ("camera.stall_timeout_s", "camera.capture_timeout_s", "the reason would come too late"),
+    ("camera.capture_timeout_s", "deposit.capture_timeout_s", "the reason would come too late"),
+    ("camera.blurred_refuse_percent", "camera.blurred_percent", "the warning would come too late"),
+    ("camera.dirty_percent", "camera.dirty_refuse_percent", "the warning would come too late"),
     ("uplink.connect_timeout_s", "uplink.heartbeat_s", "heartbeats would queue up"),
     ("health.cpu_clear_percent", "health.cpu_alarm_percent", "the alarm would flutter"),
     ("health.memory_clear_percent", "health.memory_alarm_percent", "the alarm would flutter"),
@@ -554,7 +698,32 @@ def disagreements(settings: Settings) -> Iterator[Disagreement]:
             ("uplink.server_url", "uplink.allow_plain_http"),
             "http:// is not encrypted: use https://, or allow it for a machine on the desk",
         )
+    detail = settings.detail
+    if detail.outline in ("segment", "sam2") and detail.outline_model is None:
+        yield Disagreement(
+            ("detail.outline", "detail.outline_model"),
+            f'"{detail.outline}" draws with a model: name its directory, or take "grabcut"',
+        )
+    yield from _camera(settings)
     yield from _shared_lines(settings)
+
+
+def _camera(settings: Settings) -> Iterator[Disagreement]:
+    camera = settings.camera
+    for side in ("width_px", "height_px"):
+        wanted, most = getattr(camera, side), getattr(camera, f"{side}_max")
+        if wanted > most:
+            yield Disagreement(
+                (f"camera.{side}", f"camera.{side}_max"),
+                f"{wanted} must not be above {most}: a frame would not fit into the ring",
+            )
+    age_s = camera.latency_s + (camera.burst_frames - 1) * camera.burst_interval_s
+    if age_s >= settings.deposit.frame_age_s_max:
+        keys = ("burst_frames", "burst_interval_s", "latency_s")
+        yield Disagreement(
+            (*(f"camera.{key}" for key in keys), "deposit.frame_age_s_max"),
+            f"the first frame would be {age_s:g} s old when the burst is complete",
+        )
 
 
 def _shared_lines(settings: Settings) -> Iterator[Disagreement]:

@@ -4,10 +4,12 @@
     empty    nothing was seen at all
     reject   everything else, with the reason as a code
 
+A decision looks at a burst of pictures (`judge_all`): more than half of them have to accept.
 A detection counts from its class's threshold on. Whatever is not the accepted class refuses, known
 or not: a model with a class that this rule has never heard of makes the machine stricter.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
@@ -65,6 +67,32 @@ def judge(detections: Sequence[Detection], thresholds: Mapping[str, float]) -> V
     if accepted > 1:
         return Verdict(Decision.REJECT, Reason.SEVERAL_ITEMS)
     return Verdict(Decision.ACCEPT, Reason.ACCEPTED)
+
+
+def judge_all(
+    pictures: Sequence[Sequence[Detection]], thresholds: Mapping[str, float]
+) -> tuple[Verdict, tuple[Verdict, ...]]:
+    """Apply the rule to a burst of pictures of one item that lies still.
+
+    More than half have to accept. Else the refusal that most pictures agree on is the answer, of
+    equals the first; where some saw an item and some saw none, an item was seen.
+
+    Args:
+        pictures: the detections on each, oldest picture first; without any, nothing was seen.
+
+    Returns:
+        The verdict, and that of each picture.
+    """
+    votes = tuple(judge(detections, thresholds) for detections in pictures)
+    accepting = [vote for vote in votes if vote.decision is Decision.ACCEPT]
+    if 2 * len(accepting) > len(votes):
+        return accepting[0], votes
+    refusing = [vote for vote in votes if vote.decision is Decision.REJECT]
+    if refusing:
+        return Counter(refusing).most_common(1)[0][0], votes
+    if accepting:
+        return Verdict(Decision.REJECT, Reason.NOT_RECOGNISED), votes
+    return Verdict(Decision.EMPTY, Reason.NOTHING_SEEN), votes
 
 
 def _refuses(seen: Detection, thresholds: Mapping[str, float]) -> bool:

@@ -116,3 +116,14 @@ def doubt(passage: Passage, entered_m: float | None, limits: DepositSettings) ->
     if entered_m is None or left_m is None:
         return Reason.SENSOR_FAILED
     return Reason.SWAPPED if abs(left_m - entered_m) > limits.length_tolerance_m else None
+
+
+def beams_ms(passage: Passage) -> dict[str, float]:
+    """When each beam was first covered and last freed, from the beginning of the passage."""
+    found: dict[str, float] = {}
+    for beam in ("entry", "inside", "exit", "drop"):
+        crossing: Crossing = getattr(passage, beam)
+        for word, at_ns in (("covered", crossing.began_ns), ("freed", crossing.ended_ns)):
+            if at_ns is not None:
+                found[f"{beam}_{word}"] = (at_ns - passage.since_ns) / 1e6
+    return found

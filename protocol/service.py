@@ -5,6 +5,8 @@ deposit  ── ItemWaiting ──▶ session    somebody holds an item at the i
 deposit  ── CycleChanged ─▶ session    whether an item is being dealt with, and whether the
                                        machine takes any
 deposit  ── CycleChanged ─▶ sensors    the same: an item that is dealt with may cover beams
+deposit  ── CycleChanged ─▶ camera     the same: an item comes, and its picture will be wanted
+deposit  ── CycleChanged ─▶ inference  the same: no other model while an item is dealt with
 deposit  ◀─ SessionChanged  session    who is served now, if anybody
 deposit  ── ItemCredited, ItemRefused ▶ session
 customer ── OfferSession, StartSession, FinishSession, MoreTime ─▶ session

@@ -57,6 +57,16 @@ FaultName = Literal[
     "sensor_freeze",  # of: a channel
     "line_lost",  # of: a line: it cannot be read at all
     "climate_heat",  # value: ambient °C
+    "camera_stall",
+    "camera_frozen",  # repeats one picture
+    "camera_black",
+    "camera_white",
+    "camera_blur",  # value: σ in pixels
+    "camera_dirt",  # value: percent of the window
+    "camera_torn",  # value: share of frames
+    "camera_delay",  # value: seconds that each frame is late
+    "camera_vanish",
+    "camera_renamed",  # it comes back under another node
 ]
 
 

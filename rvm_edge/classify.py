@@ -79,6 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="DIR", type=Path, help="a model's directory (default: the shipped one)"
     )
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        choices=("auto", "tensorrt", "onnxruntime", "opencv", "ultralytics"),
+        default="auto",
+        help="auto, tensorrt, onnxruntime, opencv or ultralytics (default: the best that is here)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
         from actors.drivers.pictures import load_cv2
 
         load_cv2()
-        detector = open_detector(args.model or default_detector_directory())
+        model = args.model or default_detector_directory()
+        detector = open_detector(model, backend=args.backend)
     except ModelError as error:
         print(f"rvm-edge classify: {error}", file=sys.stderr)
         return EXIT_USAGE

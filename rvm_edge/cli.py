@@ -32,7 +32,10 @@ COMMANDS = {
     "ledger": _Entry("ledger", "verify the ledger, show how it stands, decide a review"),
     "claim": _Entry("claim", "show the machine's public key, or check a claim token"),
     "classify": _Entry("classify", "say what the machine would make of picture files"),
+    "camera": _Entry("camera_command", "check the camera, or save what it sees"),
     "config": _Entry("config_command", "show, explain or check settings"),
+    "doctor": _Entry("doctor", "say what is here, what is missing, and what to do about it"),
+    "models": _Entry("models_command", "say which detectors there are, try them, let one serve"),
     "guard": _Entry("guard", "run the motor's guard as a service of its own"),
     "sim": _Entry("sim", "put items into the simulated machine, or break it"),
 }
@@ -82,16 +85,21 @@ def _flush() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from rvm_edge.data_dir import DataDirError
-
     parser, modules = _parser(arguments)
     args = parser.parse_args(arguments)
     try:
         status: int = modules[args.command].run(args)
-    except DataDirError as error:
+    except _data_dir_error() as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
     return status
+
+
+def _data_dir_error() -> type[Exception]:
+    """Imported when it is wanted: `doctor` has to run where the packages for it are missing."""
+    from rvm_edge.data_dir import DataDirError
+
+    return DataDirError
 
 
 def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, dict[str, Any]]:

@@ -6,6 +6,9 @@ hardware_id    who this machine is, made once
 events.jsonl   what happened; flight.ring: the last messages
 logs/          the log
 store/         the ledger
+models/        installed detectors, and which of them serves
+engines/       what was built from them for this machine's GPU
+evidence/      what decisions rested on
 sim/           pins and scene of the simulated machine
 """
 

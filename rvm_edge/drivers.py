@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.drivers import ports
+from actors.drivers.cameras import is_camera
 from actors.drivers.sysfs import calibrated
 from actors.tree import Driver, Drivers
 from config.settings import MotorSettings, SensorsSettings, Settings
@@ -21,7 +22,7 @@ def choose_drivers(settings: Settings, data_dir: Path) -> Drivers:
     """What stands for the hardware on the profile of these settings."""
     if settings.machine.profile == "simulated":
         return simulated_drivers(settings, data_dir)
-    source, where = _files(settings)
+    source, where = _camera(settings)
     return Drivers(
         Driver("actors.drivers.jetson:JetsonGpio", {"lines": guard_lines(settings.motor)}),
         Driver("actors.drivers.jetson:JetsonGpio", {"lines": sensor_lines(settings.sensors)}),
@@ -43,17 +44,21 @@ def simulated_drivers(settings: Settings, data_dir: Path) -> Drivers:
     directory = str(data_dir / "sim")
     gpio = Driver(f"{_SIMULATED}:SimulatedGpio", {"directory": directory})
     analog = Driver(f"{_SIMULATED}:SimulatedAnalog", {"directory": directory})
-    source, where = f"{_SIMULATED}:SceneSource", directory
+    source, where = f"{_SIMULATED}:SimulatedCamera", directory
     if settings.camera.source != "chamber":
-        source, where = _files(settings)
+        source, where = _camera(settings)
     world = ChildSpec("world", World, host=Host.PROCESS, args={"directory": directory})
     return Drivers(gpio, gpio, analog, source, where, world)
 
 
-def _files(settings: Settings) -> tuple[str, str]:
-    """Pictures or a video in place of a camera; the chamber is for the simulated machine only."""
+def _camera(settings: Settings) -> tuple[str, str]:
+    """A camera, or files in its place; the chamber is for the simulated machine only."""
     source = settings.camera.source
-    return ("", "") if source == "chamber" else ("actors.drivers.files:open_files", source)
+    if source == "chamber":
+        return "", ""
+    if is_camera(source):
+        return "actors.drivers.cameras:open_camera", source
+    return "actors.drivers.files:open_files", source
 
 
 def guard_lines(motor: MotorSettings) -> Mapping[str, int]:

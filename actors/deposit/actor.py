@@ -6,7 +6,7 @@ Hears `GuardChanged`, `MoveDone`, `MoveFailed` from the motor; `BeamChanged`, `B
 their failures; `SessionChanged`; `Down` of a neighbour; `DescribeCycle`, `EnterService`,
 `LeaveService`, `ResetMachine`, `EmptyBin` from people.
 Says `Move`, `Renew`, `StopMotors`, `ResetGuard`; `Weigh`, `Tare`; `Capture`, `Classify`;
-`StoreDeposit`; `ItemWaiting`, `CycleChanged`, `ItemCredited`, `ItemRefused`.
+`StoreDeposit`; `Concluded`; `ItemWaiting`, `CycleChanged`, `ItemCredited`, `ItemRefused`.
 
 Storage is asked with a request, and its answer comes after the sync: the rule never wants that
 while a motor runs, for nobody would renew the lease.
@@ -173,7 +173,7 @@ class Deposit(Actor):
     def captured(self, message: Captured) -> None:
         """There is a picture."""
         self._errands.picture = message
-        self._learn(facts.Pictured(message.deposit, message.frame.t_mono_ns))
+        self._learn(facts.Pictured(message.deposit, message.frames[0].t_mono_ns))
 
     @handles(CaptureFailed, deadline_s=DEADLINE_S)
     def capture_failed(self, message: CaptureFailed) -> None:
@@ -322,6 +322,7 @@ class Deposit(Actor):
             self._cycle, decided = rule.learn(
                 self._cycle, self._facts.popleft(), now_ns, self._rules
             )
+            self._errands.passage = self._cycle.passage
             for decision in decided:
                 self._errands.carry_out(decision)
         self._is_learning = False
@@ -337,6 +338,8 @@ class Deposit(Actor):
             self._told = told
             self.ctx.tell(self._to["session"], told)
             self.ctx.tell(self._to["sensors"], told)
+            self.ctx.tell(self._to["camera"], told)
+            self.ctx.tell(self._to["inference"], told)
         self.ctx.note(
             phase=cycle.phase,
             deposit=cycle.item.record.id if cycle.item is not None else None,

@@ -13,13 +13,16 @@ from msgspec.structs import replace
 from models.deposit import Rules, decisions, facts
 from models.deposit.decisions import Decision
 from models.deposit.facts import Fact
+from models.passage import Passage, beams_ms
 from protocol.machine import Move, ResetGuard, StopMotors, Tare, Weigh
 from protocol.service import ItemCredited, ItemRefused, ItemWaiting
 from protocol.storage import DepositRecord, Stored, StoreDeposit
-from protocol.vision import Capture, Captured, Classify
+from protocol.vision import Capture, Captured, Classify, Concluded
 from supervisors import Put, RequestFailed
 from supervisors.context import Context
 
+_ENDS = frozenset(("credited", "rejected", "void", "review"))
+"""States behind which nothing more happens to an item by itself."""
 _CLOCK_SET_S = 1_600_000_000.0
 """A wall clock before 2020 has not been set since the machine started."""
 
@@ -29,6 +32,7 @@ class Errands:
 
     Attributes:
         picture: the newest one, which is the one to be judged.
+        passage: of the item, as the beams have told it so far.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class Errands:
         self._rules = rules
         self._answer = answer
         self._started_at: dict[str, float] = {}  # wall clock of the deposit that is open
+        self._newer_than_ns = 0
         self.picture: Captured | None = None
+        self.passage = Passage()
 
     def carry_out(self, decision: Decision) -> None:
         """Say it to whom it concerns."""
@@ -68,12 +74,13 @@ class Errands:
 
     def _take_picture(self, order: decisions.TakePicture) -> None:
         message = Capture(order.deposit, order.newer_than_ns)
+        self._newer_than_ns = order.newer_than_ns
         if self._ctx.tell(self._to["camera"], message) is not Put.OK:
             self._answer(facts.NotSeen(order.deposit, "camera"))
 
     def _judge(self, order: decisions.Judge) -> None:
         assert self.picture is not None  # the rule has heard of it before it asks
-        message = Classify(order.deposit, self.picture.frame)
+        message = Classify(order.deposit, self.picture.frames, self._newer_than_ns)
         if self._ctx.tell(self._to["inference"], message) is not Put.OK:
             self._answer(facts.NotSeen(order.deposit, "inference"))
 
@@ -86,6 +93,9 @@ class Errands:
             self._answer(facts.NotWritten(record.id, record.state, error.code))
         else:
             self._answer(facts.Written(record.id, record.state))
+            if record.state in _ENDS:
+                told = Concluded(record, beams_ms(self.passage))
+                self._ctx.tell(self._to["inference"], told)
 
     def _dated(self, record: DepositRecord) -> DepositRecord:
         """Add what only the wall clock and the trace know."""

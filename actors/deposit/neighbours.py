@@ -15,7 +15,7 @@ _ASK_S = 0.5
 
 
 def ask(ctx: Context, neighbour: Neighbour, path: str, told: CycleChanged) -> tuple[Fact, ...]:
-    """What a neighbour says that is there; the session is told how things stand, not asked.
+    """What a neighbour says that is there; who goes by how things stand here is told.
 
     Raises:
         RequestFailed: it is not there.
@@ -34,6 +34,8 @@ def ask(ctx: Context, neighbour: Neighbour, path: str, told: CycleChanged) -> tu
             raise RequestFailed("no_actor", path)
         return ()
     ctx.request(path, Ping(), timeout_s=_ASK_S, reply=Pong)
+    if neighbour in ("camera", "inference"):
+        ctx.tell(path, told)
     return ()
 
 

@@ -1,11 +1,12 @@
-"""Frames without a camera: a directory of pictures, or a video file.
+"""Pictures without a camera: a directory of them, or a video file.
 
 What they show is real input all the same: files are decoded anew, and a file that is no picture is
 an error with its path and a cure, never a grey frame.
 
-    FrameSource (Protocol)     PicturesError
-    ├─ PictureDirectory        ├─ SourceMissing       no such directory or file, or nothing in it
-    └─ VideoFile               ├─ PictureUnreadable   the file is there and is no whole picture
+    PictureReader (Protocol)   PicturesError
+    ├─ PictureDirectory        ├─ SourceMissing       no such directory, file or device, or empty
+    └─ VideoFile               ├─ SourceFailed        the device is there and gives no frames
+                               ├─ PictureUnreadable   the file is there and is no whole picture
                                └─ PictureUnknown      the directory has no picture of that name
 """
 
@@ -37,7 +38,11 @@ class PicturesError(Exception):
 
 
 class SourceMissing(PicturesError):
-    """There is no such directory or file, or nothing to show in it."""
+    """There is no such directory, file or device, or nothing to show in it."""
+
+
+class SourceFailed(PicturesError):
+    """The device is there, and gives no frames (any more)."""
 
 
 class PictureUnreadable(PicturesError):
@@ -48,11 +53,11 @@ class PictureUnknown(PicturesError):
     """The directory has no picture of that name."""
 
 
-class FrameSource(Protocol):
-    """Gives frames, one each time it is asked, for ever."""
+class PictureReader(Protocol):
+    """Gives pictures, one each time it is asked, for ever."""
 
     def read(self) -> Frame:
-        """Take the next frame: uint8 (H, W, 3) BGR.
+        """Take the next one: uint8 (H, W, 3) BGR.
 
         Raises:
             PicturesError: this one cannot be had; the next call tries again.

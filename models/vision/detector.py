@@ -1,6 +1,7 @@
 """The detector interface: a picture in, what is on it out.
 
-Back ends (`onnx.py`) implement `Detector`; `models.vision.open_detector` chooses one.
+`models.vision.open_detector` verifies a model, chooses the back end that runs it (`backends`)
+and gives a `Detector`.
 """
 
 from __future__ import annotations
@@ -30,18 +31,21 @@ class DetectorInfo(msgspec.Struct, frozen=True):
         backend: the library that runs it, with its version.
         sha256: of the weights.
         thresholds: per class, from which confidence on a detection counts in a decision.
+        note: why it is not the back end that would have been preferred, empty if it is.
     """
 
     name: str
     backend: str
     sha256: str
     classes: tuple[str, ...]
-    side_px: int
+    width_px: int
+    height_px: int
     thresholds: Mapping[str, float]
+    note: str = ""
 
 
 class Detector(Protocol):
-    """Finds things on pictures."""
+    """Finds things on pictures. Owned by one thread: it works in buffers that it uses again."""
 
     @property
     def info(self) -> DetectorInfo:
@@ -56,9 +60,11 @@ class Detector(Protocol):
 
         Raises:
             FrameInvalid: the picture is of another shape or type.
+            ContractBroken: the network's answer makes no sense.
+            InferenceFailed: the back end broke; go on with another process, not with this one.
         """
         ...
 
     def close(self) -> None:
-        """Free what the back end holds; `detect` must not be called after it."""
+        """Free what the back end holds; may be called twice, `detect` not after it."""
         ...

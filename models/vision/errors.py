@@ -6,9 +6,15 @@
     │  ├─ ManifestInvalid         the manifest does not say what it must say
     │  ├─ WeightsMissing          the manifest names a file that is not there
     │  ├─ DigestMismatch          the weights are not the ones that the manifest describes
+    │  ├─ GoldenMissing           the manifest names a golden picture that is not there
+    │  ├─ PickleRefused           the weights are a program that would do more than hold numbers
     │  ├─ WeightsUnreadable       the right file, but the back end cannot make a network of it
+    │  ├─ EngineFailed            the GPU's own form of it could not be built, or does not run
+    │  ├─ OutOfMemory             there is too little memory to load it
     │  ├─ ContractBroken          a network of another shape or meaning than the manifest promises
-    │  └─ BackendMissing          the library that runs such weights is not installed
+    │  └─ BackendMissing          what runs such weights is not installed, or cannot run them
+    ├─ InferenceFailed         the back end broke while it looked; let the process be replaced
+    ├─ ArticlesInvalid         the list of articles says something it must not
     ├─ FrameInvalid            the caller's picture is not uint8 (H, W, 3)
     └─ RingError               the shared memory between camera and reader
        ├─ RingInvalid             a wrong, foreign or short buffer
@@ -43,8 +49,24 @@ class DigestMismatch(ModelError):
     """The weights are not the ones that the manifest describes."""
 
 
+class GoldenMissing(ModelError):
+    """A golden picture named by the manifest is not there."""
+
+
+class PickleRefused(ModelError):
+    """The weights are a pickle that names something else than parts of a network."""
+
+
 class WeightsUnreadable(ModelError):
     """The weights are authentic, but the back end cannot load them."""
+
+
+class EngineFailed(ModelError):
+    """TensorRT cannot build, load or run an engine of the weights on this device."""
+
+
+class OutOfMemory(ModelError):
+    """There is too little memory, on the processor or on the GPU, to load the weights."""
 
 
 class ContractBroken(ModelError):
@@ -52,7 +74,15 @@ class ContractBroken(ModelError):
 
 
 class BackendMissing(ModelError):
-    """The library that runs this kind of weights is not installed."""
+    """The library that runs this kind of weights is not installed, or not for this kind."""
+
+
+class InferenceFailed(VisionError):
+    """The back end broke while it looked at a picture; nothing it says later is to be trusted."""
+
+
+class ArticlesInvalid(VisionError):
+    """The list of articles cannot be read, or says something it must not."""
 
 
 class FrameInvalid(VisionError):

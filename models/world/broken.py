@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from models.world.faults import Fault
 from models.world.machine import Machine
@@ -13,6 +13,7 @@ _LINE_FAULTS = frozenset(
     {"beam_stuck", "beam_bounce", "beam_dropout", "limit_stuck", "limit_both", "contact_broken",
      "encoder_dead"}
 )  # fmt: skip
+_CAMERA = "camera_"
 
 
 class Broken:
@@ -23,6 +24,7 @@ class Broken:
         has_lines: whether any input lies.
         has_bounce: whether a beam chatters.
         lost_lines: which cannot be read.
+        camera_faults: the value of each of the camera's, by its name without `camera_`.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class Broken:
         self.version = 0
         self.has_lines = self.has_bounce = False
         self.lost_lines: frozenset[str] = frozenset()
+        self.camera_faults: Mapping[str, float] = {}
 
     def __iter__(self) -> Iterator[Fault]:
         """Every fault, the oldest first."""
@@ -69,6 +72,11 @@ class Broken:
         self.has_lines = bool(names & _LINE_FAULTS)
         self.has_bounce = "beam_bounce" in names
         self.lost_lines = frozenset(of for name, of in self._faults if name == "line_lost")
+        self.camera_faults = {
+            fault.name.removeprefix(_CAMERA): fault.value
+            for fault in self._faults.values()
+            if fault.name.startswith(_CAMERA)
+        }
 
     def impair(self, machine: Machine, parameters: Parameters, step: int) -> None:
         """Make a machine's mechanics as bad as all this says, and no worse."""

@@ -60,6 +60,16 @@ FAULTS: dict[FaultName, FaultKind] = {
     "sensor_freeze": FaultKind("a channel repeats its last value", CHANNELS),
     "line_lost": FaultKind("a line cannot be read", LINES),
     "climate_heat": FaultKind("it is hot in the shop", (), 45.0, -40.0, 80.0, "°C"),
+    "camera_stall": FaultKind("the camera gives no frames"),
+    "camera_frozen": FaultKind("the camera repeats one picture, with new timestamps"),
+    "camera_black": FaultKind("the lamp is off"),
+    "camera_white": FaultKind("something shines into the lens"),
+    "camera_blur": FaultKind("the window is fogged", (), 3.0, 0.5, 30.0, "px"),
+    "camera_dirt": FaultKind("there are spots on the window", (), 10.0, 0.5, 90.0, "% of it"),
+    "camera_torn": FaultKind("frames are half the frame before", (), 1.0, 0.0, 1.0, "share"),
+    "camera_delay": FaultKind("frames come out of a queue, late", (), 0.5, 0.0, 10.0, "s"),
+    "camera_vanish": FaultKind("the camera is unplugged"),
+    "camera_renamed": FaultKind("it comes back under another node"),
 }
 assert set(FAULTS) == set(get_args(FaultName)), "every fault has its kind"
 

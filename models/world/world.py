@@ -9,6 +9,7 @@ truth. Everything happens at a step; how `advance` is called, seldom or often, c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -152,6 +153,11 @@ class World:
         seen = [middle for middle in middles if begin_m <= middle <= end_m]
         nearest = min(seen, key=lambda middle: abs(2 * middle - begin_m - end_m), default=None)
         return "" if nearest is None else middles[nearest].picture
+
+    @property
+    def camera_faults(self) -> Mapping[str, float]:
+        """What ails the camera: the value of each fault, by its name without `camera_`."""
+        return self._broken.camera_faults
 
     # -- people and faults ----------------------------------------------------------------------
 

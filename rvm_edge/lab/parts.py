@@ -51,7 +51,7 @@ class LabInference(Inference):
     def on_start(self) -> None:
         """See `Inference`."""
         super().on_start()
-        self._detector: Detector = Remembering(self._detector)
+        self._eyes = replace(self._eyes, detector=Remembering(self._eyes.detector))
 
 
 class Remembering:

@@ -47,7 +47,15 @@ from protocol.service import (
 )
 from protocol.storage import Deposits, ListDeposits
 from protocol.system import InjectFault
-from protocol.vision import Capture, Captured, CaptureFailed, Classified, Classify, Detection
+from protocol.vision import (
+    Capture,
+    Captured,
+    CaptureFailed,
+    Classified,
+    Classify,
+    Concluded,
+    Detection,
+)
 from protocol.vision import FrameRef as Frame
 from supervisors import ChildSpec, RequestFailed, SupervisorSpec
 from supervisors.stage import Stage
@@ -76,7 +84,7 @@ def children(directory, guard=None, inputs=None):
         *(Weigh, Tare, ReadInputs, CycleChanged),
         answers={ReadInputs: inputs or Inputs(CLEAR)},
     )
-    camera, inference = Probe(Capture), Probe(Classify)
+    camera, inference = Probe(Capture, CycleChanged), Probe(Classify, Concluded, CycleChanged)
     session = Probe(ItemWaiting, CycleChanged, ItemCredited, ItemRefused)
     probes = {
         "motor": motor,
@@ -190,7 +198,7 @@ class Place:
 
     def judge(self, decision="accept", reason="accepted"):
         id_ = self.identifying()
-        self.tell(Captured(id_, Frame(0, 2, 10, 10, 3, self.now_ns(), 1)))
+        self.tell(Captured(id_, (Frame(0, 2, 10, 10, 3, self.now_ns(), 1),)))
         assert self.heard("inference", Classify).deposit == id_
         self.tell(Classified(id_, decision, reason, BOTTLE, "model", "sha", 1.0))
         self.tell(Weighed(self.heard("sensors", Weigh).deposit, 20.0))
@@ -245,6 +253,39 @@ def test_a_bottle_is_credited_after_its_proof_and_everybody_hears_of_it(here):
     assert (
         here.all_heard("sensors", CycleChanged)[-3:] == here.all_heard("session", CycleChanged)[-3:]
     )
+    assert (
+        here.all_heard("inference", CycleChanged)[-3:]
+        == here.all_heard("session", CycleChanged)[-3:]
+    )
+
+
+def test_inference_hears_how_the_item_ended_in_the_words_of_the_ledger(here):
+    here.idle()
+    id_ = here.transporting()
+    assert here.all_heard("inference", Concluded) == []
+    here.fall()
+    (told,) = here.all_heard("inference", Concluded)
+    (record,) = here.records()
+    assert told.record == record
+    assert (record.id, record.state) == (id_, "credited")
+    assert (
+        told.beams_ms["exit_covered"] < told.beams_ms["exit_freed"] < told.beams_ms["drop_covered"]
+    )
+
+
+def test_inference_hears_of_a_refusal_too(here):
+    here.idle()
+    id_ = here.judge("reject", "refused_soda")
+    here.wait(0.1)
+    (told,) = here.all_heard("inference", Concluded)
+    assert (told.record.id, told.record.state) == (id_, "rejected")
+
+
+def test_inference_is_told_from_when_on_a_picture_counts(here):
+    here.idle()
+    here.judge()
+    asked = here.all_heard("camera", Capture)[-1]
+    assert here.all_heard("inference", Classify)[-1].newer_than_ns == asked.newer_than_ns > 0
 
 
 def test_the_ledger_has_it_before_the_belt_moves(here):

@@ -1,8 +1,7 @@
-"""Camera and inference in their own processes: real pictures, the real ring and detector."""
+"""Camera and inference together, each in its own process: from the scene to a decision."""
 
 import mmap
 import os
-import shutil
 import signal
 
 import pytest
@@ -11,76 +10,24 @@ from actors.camera import FRAMES, Camera
 from actors.drivers.simulated.claims import Claims
 from actors.drivers.simulated.scene import WORLD, draw_scene
 from actors.inference import Inference
-from models.vision import default_detector_directory
 from models.vision.frames import format_ring, ring_size_bytes
 from models.world.catalogue import load_catalogue
-from protocol.vision import (
-    Capture,
-    Captured,
-    CaptureFailed,
-    Classified,
-    Classify,
-    ClassifyFailed,
-    FrameRef,
-    TakePicture,
-)
-from supervisors import ChildSpec, RequestFailed
-from supervisors.shares import SharedMemory
+from protocol.system import Ping
+from protocol.vision import Capture, Captured, CaptureFailed, Classified, Classify, ClassifyFailed
+from supervisors import ChildSpec
+from supervisors.shares import SharedMemory, Shares
 from supervisors.testing import eventually
 from tests.actors.runtime import listener, sim, tree
 
-SLOTS, SLOT_BYTES = 3, 640 * 480 * 3
+SLOTS, SLOT_BYTES = 8, 640 * 480 * 3
 AREA = SharedMemory(FRAMES, ring_size_bytes(SLOTS, SLOT_BYTES))
 Heard = listener(Captured, CaptureFailed, Classified, ClassifyFailed)
-
-
-def camera(where, source="actors.drivers.simulated:SceneSource"):
-    args = {"source": source, "where": str(where)}
-    return ChildSpec("camera", Camera, args=args, host="process", shares=(FRAMES,))
-
-
-def inference(model=None):
-    args = {"model": model, "threads": 1}
-    return ChildSpec("inference", Inference, args=args, host="process", shares=(FRAMES,))
-
-
-@pytest.fixture
-def eyes(tmp_path):
-    """Camera, inference and a listener; `show` puts a picture on the belt."""
-    heard = []
-    with tree(
-        ChildSpec("heard", Heard, args={"heard": heard}),
-        camera(sim(tmp_path)),
-        inference(),
-        shares=(AREA,),
-    ) as (sup, _):
-        eyes = Eyes(sup, heard, tmp_path / "sim")
-        yield eyes
-        eyes.claims.drop()
-
-
-class Eyes:
-    def __init__(self, sup, heard, home):
-        self.sup, self.heard, self.home = sup, heard, home
-        self.claims = Claims(home)
-        self.claims.take(WORLD)  # a scene is believed while the world that draws it lives
-
-    def show(self, name):
-        draw_scene(self.home, str(load_catalogue().find(name)[0].picture))
-
-    def say(self, address, message):
-        envelope = self.sup.system.envelope(0, address, message)
-        envelope.source = "/heard"
-        self.sup.system.route(envelope)
-        eventually(lambda: self.heard)
-        return self.heard.pop()
+BOTTLE, CAN = "007_0036", "007_0000"
 
 
 @pytest.fixture(autouse=True)
 def formatted(monkeypatch):
     """Every ring of these tests is formatted as soon as it exists, as the daemon does."""
-    from supervisors.shares import Shares
-
     make = Shares.fd
 
     def fd(self, name):
@@ -94,75 +41,93 @@ def formatted(monkeypatch):
     monkeypatch.setattr(Shares, "fd", fd)
 
 
-def test_a_frame_goes_from_the_scene_to_a_decision(eyes):
-    for name, decision in (("007_0036", "accept"), ("007_0000", "reject")):
+@pytest.fixture
+def eyes(tmp_path):
+    """Camera, inference and a listener; `show` puts a picture on the belt."""
+    heard = []
+    where = {"source": "actors.drivers.simulated:SimulatedCamera", "where": sim(tmp_path)}
+    hosted = {"host": "process", "shares": (FRAMES,)}
+    with tree(
+        ChildSpec("heard", Heard, args={"heard": heard}),
+        ChildSpec("camera", Camera, args=where, **hosted),
+        ChildSpec("inference", Inference, start_timeout_s=30, **hosted),
+        shares=(AREA,),
+    ) as (sup, _):
+        eyes = Eyes(sup, heard, sim(tmp_path))
+        yield eyes
+        eyes.claims.drop()
+
+
+class Eyes:
+    def __init__(self, sup, heard, home):
+        self.sup, self.heard, self.home = sup, heard, home
+        self.items = 0
+        self.claims = Claims(home)
+        self.claims.take(WORLD)  # a scene is believed while the world that draws it lives
+
+    def show(self, name):
+        draw_scene(self.home, str(load_catalogue().find(name)[0].picture))
+
+    def tell(self, address, message):
+        envelope = self.sup.system.envelope(0, address, message)
+        envelope.source = "/heard"
+        self.sup.system.route(envelope)
+
+    def ask(self, address, message):
+        """The answer about this deposit; others are of those who were killed meanwhile."""
+        self.tell(address, message)
+
+        def answers():
+            return [one for one in self.heard if one.deposit == message.deposit]
+
+        found = eventually(answers)[0]
+        self.heard.clear()
+        return found
+
+    def now_ns(self):
+        return self.sup.system.clock.monotonic_ns()
+
+    def decide(self):
+        """As the item cycle does: a burst, and what is on it; None if either failed."""
+        self.items += 1
+        deposit, asked_ns = f"m-1-{self.items}", self.now_ns()
+        captured = self.ask("/camera", Capture(deposit, asked_ns))
+        if not isinstance(captured, Captured):
+            return None
+        assert all(frame.t_mono_ns > asked_ns for frame in captured.frames)
+        classified = self.ask("/inference", Classify(deposit, captured.frames, asked_ns))
+        return classified if isinstance(classified, Classified) else None
+
+    def strike(self, name, number):
+        row = self.sup.rows[name]
+        if row.running is not None and row.running.pid:
+            os.kill(row.running.pid, number)
+
+    def incarnation(self, name):
+        ref = self.sup.ref(name)
+        return 0 if ref is None else ref.incarnation
+
+
+def test_what_lies_there_is_what_is_decided(eyes):
+    for name, decision in ((BOTTLE, "accept"), (CAN, "reject"), (BOTTLE, "accept")):
         eyes.show(name)
-        captured = eyes.say("/camera", Capture("m-1-1", 0))
-        assert isinstance(captured, Captured)
-        assert (captured.frame.width, captured.frame.height) == (448, 336)
-        classified = eyes.say("/inference", Classify("m-1-1", captured.frame))
-        assert isinstance(classified, Classified)
+        classified = eyes.decide()
         assert classified.decision == decision
-        assert classified.model == "detector-v0"
+        assert len(classified.votes) == 3
         assert all(0 < seen.confidence <= 1 for seen in classified.detections)
 
 
-def test_each_picture_is_exposed_after_it_was_asked_for(eyes):
-    before_ns = eyes.sup.system.clock.monotonic_ns()
-    first = eyes.say("/camera", Capture("a", before_ns)).frame
-    second = eyes.say("/camera", Capture("b", 0)).frame
-    assert before_ns < first.t_mono_ns < second.t_mono_ns
-    assert second.sequence == first.sequence + 1
-
-
-def test_a_frame_that_is_gone_is_no_answer_and_no_crash(eyes):
-    first = eyes.say("/camera", Capture("a", 0)).frame
-    for _ in range(SLOTS):
-        eyes.say("/camera", Capture("b", 0))
-    assert isinstance(eyes.say("/inference", Classify("a", first)), ClassifyFailed)
-    nonsense = FrameRef(99, 2, 336, 448, 3, 0, 0)
-    assert isinstance(eyes.say("/inference", Classify("a", nonsense)), ClassifyFailed)
-    assert eyes.sup.ref("inference").incarnation == 1
-
-
-def test_the_ring_outlives_a_killed_camera(eyes):
-    first = eyes.say("/camera", Capture("a", 0)).frame
-    os.kill(eyes.sup.rows["camera"].running.pid, signal.SIGKILL)
-    eventually(lambda: (ref := eyes.sup.ref("camera")) is not None and ref.incarnation == 2)
-    again = eyes.say("/camera", Capture("b", 0)).frame
-    assert again.sequence > first.sequence
-    assert isinstance(eyes.say("/inference", Classify("b", again)), Classified)
-
-
-def test_a_picture_that_cannot_be_read_fails_the_capture_only(eyes, tmp_path):
-    eyes.home.mkdir(exist_ok=True)
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    (eyes.home / "scene").write_text(str(tmp_path / "broken.jpg"))
-    failed = eyes.say("/camera", Capture("a", 0))
-    assert isinstance(failed, CaptureFailed)
-    assert "broken.jpg" in failed.why
-    with pytest.raises(RequestFailed, match=r"broken\.jpg"):
-        eyes.sup.request("camera", TakePicture())
-    eyes.show("007_0036")
-    assert isinstance(eyes.say("/camera", Capture("b", 0)), Captured)
-
-
-def test_a_missing_source_is_waited_for(tmp_path):
-    missing = camera(tmp_path / "none", "actors.drivers.pictures:PictureDirectory")
-    with tree(missing, shares=(AREA,)) as (sup, _):
-        row = sup.rows["camera"]
-        assert (row.state.value, row.restarts) == ("waiting", 0)
-        assert "none" in row.waiting_for
-
-
-def test_a_flipped_byte_in_the_weights_is_waited_for_with_its_reason(tmp_path):
-    model = tmp_path / "model"
-    shutil.copytree(default_detector_directory(), model)
-    weights = next(model.glob("*.onnx"))
-    content = bytearray(weights.read_bytes())
-    content[len(content) // 2] ^= 1
-    weights.write_bytes(content)
-    with tree(inference(str(model)), shares=(AREA,)) as (sup, _):
-        row = sup.rows["inference"]
-        assert (row.state.value, row.restarts) == ("waiting", 0)
-        assert "SHA-256" in row.waiting_for
+@pytest.mark.parametrize("whom", ["camera", "inference"])
+def test_killed_and_frozen_under_load_nothing_old_is_ever_decided(eyes, whom):
+    """The item changes each time: a decision about the one before would show."""
+    expected = {BOTTLE: "accept", CAN: "reject"}
+    for life in range(1, 7):
+        name = (BOTTLE, CAN)[life % 2]
+        eyes.show(name)
+        for _ in range(3):
+            eyes.tell("/camera", Capture("lost", eyes.now_ns()))
+        is_frozen = life % 3 == 0
+        eyes.strike(whom, signal.SIGSTOP if is_frozen else signal.SIGKILL)
+        eventually(lambda life=life: eyes.incarnation(whom) > life, 20.0)
+        eyes.sup.request(whom, Ping(), timeout_s=10.0)
+        assert eventually(eyes.decide).decision == expected[name]

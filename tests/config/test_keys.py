@@ -149,6 +149,7 @@ def test_public_leaves_the_rest_alone():
     assert public("uplink.server_url", "https://a.example/x") == "https://a.example/x"
     assert public("uplink.server_url", None) is None
     assert public("camera.source", "a@b?c") == "a@b?c"
+    assert public("camera.source", "rtsp://u:s3cret@cam/live?t=1") == "***@cam/live?***"
 
 
 # ----- Names ----------------------------------------------------------------------------------

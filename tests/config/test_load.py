@@ -143,6 +143,15 @@ def test_a_name_is_not_a_path_and_an_absolute_path_stays(tmp_path):
     assert (told.camera.source, told.inference.model) == ("chamber", "/models/new")
 
 
+@pytest.mark.parametrize(
+    "camera", ["v4l2:usb-046d_C920-index0", "rtsp://u:p@cam/live", "gst:videotestsrc", "pipe:./cam"]
+)
+def test_a_camera_is_no_path(tmp_path, camera):
+    file = tmp_path / "machine.toml"
+    file.write_text(f'camera.source = "{camera}"\n')
+    assert load(file=file).settings.camera.source == camera
+
+
 def test_the_home_directory_may_be_written_short(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/rvm")
     told = load(overrides={"inference.model": "~/new"}, working_directory=tmp_path)

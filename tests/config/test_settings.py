@@ -22,11 +22,18 @@ UNITS = tuple(
 )
 COUNTS = {
     "camera.ring_slots",
+    "camera.burst_frames",
+    "camera.capture_retries",
+    "camera.frozen_frames",
+    "camera.torn_frames_max",
+    "camera.dirty_looks",
+    "camera.alarm_frames",
     "inference.threads",
     "deposit.looks_max",
     "deposit.retries_max",
     "deposit.fault_retries_max",
     "deposit.unproven_max",
+    "detail.items_max",
     "fraud.items_per_minute_max",
     "fraud.voids_max",
     "motor.jams_max",
@@ -44,6 +51,24 @@ SOURCE = Path(config.settings.__file__)
 
 def test_the_defaults_agree_with_each_other():
     assert list(disagreements(Settings())) == []
+
+
+@pytest.mark.parametrize(
+    ("camera", "says"),
+    [
+        ({"burst_frames": 3, "ring_slots": 3}, "a burst would overwrite itself"),
+        ({"width_px": 1920}, "1920 must not be above 1280"),
+        ({"height_px": 1080}, "1080 must not be above 720"),
+        ({"burst_interval_s": 0.1}, "the first frame would be 0.3 s old"),
+        ({"latency_s": 0.25}, "the first frame would be 0.3 s old"),
+        ({"capture_timeout_s": 1.0}, "the reason would come too late"),
+        ({"dirty_percent": 30.0}, "the warning would come too late"),
+    ],
+)
+def test_a_camera_that_could_not_work_is_refused(camera, says):
+    found = list(disagreements(Settings(camera=config.settings.CameraSettings(**camera))))
+    assert len(found) == 1
+    assert says in found[0].reason
 
 
 def test_defaults_lie_within_their_own_bounds():
@@ -117,7 +142,12 @@ def test_every_field_has_a_reason_beside_it():
 
 def test_the_paths_that_are_resolved_are_all_the_paths_there_are():
     texts = {name for name in keys() if name.endswith("_file")}
-    assert set(PATH_KEYS) == texts | {"camera.source", "inference.model"}
+    assert set(PATH_KEYS) == texts | {
+        "camera.source",
+        "detail.articles",
+        "detail.outline_model",
+        "inference.model",
+    }
     assert set(PATH_KEYS) <= set(keys())
 
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.acceptance import ACCEPTED_CLASS, REFUSING, Decision, Reason, Verdict, judge
+from models.acceptance import (
+    ACCEPTED_CLASS,
+    REFUSING,
+    Decision,
+    Reason,
+    Verdict,
+    judge,
+    judge_all,
+)
 from models.vision.detector import Detection
 
 THRESHOLDS = {ACCEPTED_CLASS: 0.5, **dict.fromkeys(REFUSING, 0.25)}
@@ -96,3 +104,81 @@ def test_decision_and_reason_belong_together(detections):
     verdict = judge(detections, THRESHOLDS)
     assert (verdict.decision is Decision.ACCEPT) == (verdict.reason is Reason.ACCEPTED)
     assert (verdict.decision is Decision.EMPTY) == (verdict.reason is Reason.NOTHING_SEEN)
+
+
+# ----- A burst of pictures --------------------------------------------------------------------
+
+BOTTLE, FULL = seen(("mineral", 0.9)), seen(("mineral", 0.9), ("not_empty", 0.6))
+SODA, UNSURE, NOTHING = seen(("soda", 0.9)), seen(("mineral", 0.2)), ()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "decision", "reason"),
+    [
+        ((), Decision.EMPTY, Reason.NOTHING_SEEN),
+        ((BOTTLE,), Decision.ACCEPT, Reason.ACCEPTED),
+        ((BOTTLE, BOTTLE, BOTTLE), Decision.ACCEPT, Reason.ACCEPTED),
+        ((BOTTLE, BOTTLE, UNSURE), Decision.ACCEPT, Reason.ACCEPTED),
+        ((FULL, BOTTLE, BOTTLE), Decision.ACCEPT, Reason.ACCEPTED),
+        ((BOTTLE, FULL, FULL), Decision.REJECT, Reason.NOT_EMPTY),
+        ((BOTTLE, FULL), Decision.REJECT, Reason.NOT_EMPTY),
+        ((BOTTLE, NOTHING), Decision.REJECT, Reason.NOT_RECOGNISED),
+        ((SODA, FULL, BOTTLE), Decision.REJECT, Reason.REFUSED_SODA),
+        ((FULL, SODA, SODA), Decision.REJECT, Reason.REFUSED_SODA),
+        ((NOTHING, NOTHING, SODA), Decision.REJECT, Reason.REFUSED_SODA),
+        ((NOTHING, NOTHING, BOTTLE), Decision.REJECT, Reason.NOT_RECOGNISED),
+        ((NOTHING, NOTHING, NOTHING), Decision.EMPTY, Reason.NOTHING_SEEN),
+    ],
+)
+def test_example_of_a_burst(pictures, decision, reason):
+    verdict, votes = judge_all(pictures, THRESHOLDS)
+    assert verdict == Verdict(decision, reason)
+    assert votes == tuple(judge(picture, THRESHOLDS) for picture in pictures)
+
+
+bursts = st.lists(anything, max_size=5).map(tuple)
+
+
+@given(bursts)
+def test_a_burst_is_accepted_exactly_by_more_than_half_of_its_pictures(pictures):
+    verdict, votes = judge_all(pictures, THRESHOLDS)
+    accepting = sum(vote.decision is Decision.ACCEPT for vote in votes)
+    assert (verdict.decision is Decision.ACCEPT) == (2 * accepting > len(pictures))
+
+
+@given(bursts)
+def test_a_burst_is_empty_exactly_if_nobody_saw_anything(pictures):
+    verdict, _ = judge_all(pictures, THRESHOLDS)
+    assert (verdict.decision is Decision.EMPTY) == (not any(pictures))
+
+
+@given(bursts, st.randoms(use_true_random=False))
+def test_the_decision_does_not_depend_on_the_order_of_the_pictures(pictures, rng):
+    shuffled = list(pictures)
+    rng.shuffle(shuffled)
+    verdict, _ = judge_all(pictures, THRESHOLDS)
+    assert judge_all(shuffled, THRESHOLDS)[0].decision is verdict.decision
+
+
+@given(anything, st.integers(1, 5))
+def test_equal_pictures_are_judged_as_one_of_them(picture, count):
+    assert judge_all((picture,) * count, THRESHOLDS)[0] == judge(picture, THRESHOLDS)
+
+
+@given(bursts)
+def test_a_refusal_has_the_reason_of_most_pictures_that_refuse(pictures):
+    verdict, votes = judge_all(pictures, THRESHOLDS)
+    refusing = [vote for vote in votes if vote.decision is Decision.REJECT]
+    if verdict.decision is Decision.REJECT and refusing:
+        times = refusing.count(verdict)
+        assert times == max(refusing.count(vote) for vote in refusing)
+        earlier = refusing[: refusing.index(verdict)]
+        assert all(refusing.count(vote) < times for vote in earlier)
+
+
+@given(bursts, anything)
+def test_one_more_picture_that_does_not_accept_never_makes_it_accepted(pictures, more):
+    if judge(more, THRESHOLDS).decision is not Decision.ACCEPT:
+        before, _ = judge_all(pictures, THRESHOLDS)
+        after, _ = judge_all((*pictures, more), THRESHOLDS)
+        assert before.decision is Decision.ACCEPT or after.decision is not Decision.ACCEPT

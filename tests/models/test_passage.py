@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from config.settings import DepositSettings
-from models.passage import NS, Crossing, Passage, crossed, doubt, is_whole, length_m
+from models.passage import NS, Crossing, Passage, beams_ms, crossed, doubt, is_whole, length_m
 from models.reasons import Reason
 
 LIMITS = DepositSettings()
@@ -113,3 +113,19 @@ def test_every_item_of_the_same_length_that_falls_in_time_is_proven(long_m, wait
         ("exit", True, 1.0), ("exit", False, left_s), ("drop", True, fell_s), ("drop", False, 9.0)
     )
     assert doubt(made, long_m, LIMITS) is None
+
+
+def test_the_times_of_the_beams_count_from_the_start_of_the_passage():
+    passage = Passage(
+        5 * NS,
+        exit=Crossing(2, 6 * NS, 7 * NS),
+        drop=Crossing(1, 8 * NS),
+        entry=Crossing(1, 4 * NS),
+    )
+    assert beams_ms(passage) == {
+        "entry_covered": -1000.0,
+        "exit_covered": 1000.0,
+        "exit_freed": 2000.0,
+        "drop_covered": 3000.0,
+    }
+    assert beams_ms(Passage()) == {}

@@ -183,3 +183,14 @@ def test_control_c_closes_the_array():
     assert process.returncode == 130
     assert err == ""
     assert 0 < len(json.loads(first + rest)) < 50 * 80
+
+
+def test_the_back_end_can_be_named(capsys):
+    answers = {}
+    for name in ("onnxruntime", "opencv"):
+        assert run(IMAGES / "007_0014.jpg", "--json", "--backend", name) == 0
+        (entry,) = json.loads(capsys.readouterr().out)
+        answers[name] = (entry["decision"], [seen["class"] for seen in entry["detections"]])
+    assert answers["onnxruntime"] == answers["opencv"]
+    assert run(IMAGES / "007_0014.jpg", "--backend", "ultralytics") == 2
+    assert "ultralytics does not run .onnx" in capsys.readouterr().err

@@ -163,5 +163,5 @@ def test_the_way_to_the_server_is_tried_when_asked(machine):
 
 def test_the_eyes_on_demand(machine):
     told = machine.send("/vision/camera", "snapshot")
-    assert told["frame"]["channels"] == 3
-    assert told["frame"]["t_mono_ns"] > 0
+    assert told["frames"][0]["channels"] == 3
+    assert told["frames"][0]["t_mono_ns"] > 0

@@ -292,7 +292,7 @@ def test_pictures_from_a_video_file(tmp_path):
     with Machine(tmp_path / "data", settings=settings).ready() as machine:
         camera = machine.until_state("/vision/camera", "running")
         assert camera["facts"]["source"] == f"VideoFile {video}"
-        assert machine.send("/vision/camera", "snapshot")["frame"]["width"] == width
+        assert machine.send("/vision/camera", "snapshot")["frames"][0]["width"] == width
         assert machine.stop() == 0
 
 

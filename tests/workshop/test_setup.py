@@ -143,7 +143,7 @@ def test_an_unknown_extra_is_refused_with_those_that_are_known(checkout: Checkou
     status, said = checkout.run("setup", "tset")
     assert status != 0
     assert "'tset'" in said
-    assert "jetson train server test dev" in said
+    assert "jetson train tensorrt ultralytics barcode server test dev" in said
     assert not (checkout.root / ".venv").exists()
 
 

@@ -9,6 +9,8 @@ into the record.
 from __future__ import annotations
 
 import weakref
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -42,6 +44,8 @@ from supervisors.exits import ExitReason
 
 _LATE_S = 0.5
 """Time that was slept through (a stopped process) is not made up for beyond this."""
+_SCENES = 16
+"""Earlier scenes kept for a camera that shows the past: some seconds of a busy belt."""
 _MARGIN_S = 0.0005
 """A planned event is looked at just after it has happened."""
 
@@ -106,7 +110,8 @@ class World(Actor):
         self._levels: dict[str, bool] = {}
         self._lost: frozenset[str] = frozenset()
         self._samples: dict[str, Sample] = {}
-        self._scene: str | None = None
+        self._scene: tuple[str, Mapping[str, float]] | None = None
+        self._scenes: deque[tuple[int, str]] = deque(maxlen=_SCENES)
         self._timer = 0
         self._bodies: dict[str, Body] | None = None
 
@@ -273,10 +278,12 @@ class World(Actor):
             self._lost = lost
             for line in ports.LINES:
                 pins.set_lost(line, line in self._lost)
-        picture = world.picture
-        if picture != self._scene:
-            self._scene = picture
-            draw_scene(self._directory, picture)
+        scene = world.picture, world.camera_faults
+        if scene != self._scene:
+            if self._scene is not None:
+                self._scenes.append((self.ctx.clock.monotonic_ns(), self._scene[0]))
+            self._scene = scene
+            draw_scene(self._directory, *scene, before=self._scenes)
         pins.gate = world.gate
         self._tell()
 

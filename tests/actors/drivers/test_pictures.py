@@ -1,4 +1,4 @@
-"""Frame sources that need no camera: a directory of pictures, a video file."""
+"""Pictures that need no camera: a directory of them, a video file."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from actors.drivers.pictures import (
-    FrameSource,
     PictureDirectory,
+    PictureReader,
     PicturesError,
     PictureUnknown,
     PictureUnreadable,
@@ -57,8 +57,8 @@ def video(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["directory", "video"])
-def source(request: pytest.FixtureRequest) -> Iterator[FrameSource]:
-    makers: dict[str, Callable[[], FrameSource]] = {
+def source(request: pytest.FixtureRequest) -> Iterator[PictureReader]:
+    makers: dict[str, Callable[[], PictureReader]] = {
         "directory": lambda: PictureDirectory(request.getfixturevalue("pictures")),
         "video": lambda: VideoFile(request.getfixturevalue("video")),
     }
@@ -66,14 +66,14 @@ def source(request: pytest.FixtureRequest) -> Iterator[FrameSource]:
         yield made
 
 
-def test_gives_frames_for_ever(source: FrameSource):
+def test_gives_frames_for_ever(source: PictureReader):
     levels = [round(float(source.read().mean())) for _ in range(7)]
     assert levels[:3] == pytest.approx(sorted(set(levels[:3])))
     assert levels[3:6] == levels[:3]
     assert levels[6] == levels[0]
 
 
-def test_a_frame_is_the_callers_own(source: FrameSource):
+def test_a_frame_is_the_callers_own(source: PictureReader):
     frame = source.read()
     assert frame.dtype == np.uint8
     assert frame.ndim == 3

@@ -293,3 +293,15 @@ def test_every_fault_has_a_kind_that_takes_its_own_usual_value():
     assert set(FAULTS) == set(get_args(FaultName))
     for name, kind in FAULTS.items():
         assert check_fault(name, kind.of[0] if kind.of else "", kind.usual) == ""
+
+
+def test_the_cameras_faults_are_for_the_camera_alone():
+    world = Bench().world
+    world.afflict(Afflict("camera_blur", value=2.5))
+    world.afflict(Afflict("camera_vanish", for_s=1.0))
+    world.afflict(Afflict("noise"))
+    assert world.camera_faults == {"blur": 2.5, "vanish": 0.0}
+    world.advance(world.now_s + 1.5)
+    assert world.camera_faults == {"blur": 2.5}
+    world.heal()
+    assert world.camera_faults == {}
