@@ -1,0 +1,153 @@
+"""Rendered pictures on the disk, one triple of files each; whatever is complete is kept.
+
+    000042.hdr     linear light, Radiance RGBE, 448 × 336
+    000042.png     masks: thing number in the low four bits, liquid in the fifth
+    000042.json    what is true of it; written last, so that its presence says "complete"
+
+A set is a folder with a seed; picture i depends on (seed, i) only, so any machine can add to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+
+from models.vision.rendering.development import Light
+from models.vision.rendering.items import CLASSES
+from models.vision.rendering.truth import Box, Decision, Mask, Truth
+
+LIQUID_BIT = 16
+RECIPE = 2
+"""Of the renderer: pictures of another recipe are another set."""
+VALIDATION_EVERY = 10
+"""A picture whose number is divisible by this is measured on and never learned from."""
+
+
+class SetInvalid(Exception):
+    """The folder holds another set, or a damaged one; the message names the cure."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is true of a picture, without its masks: `Truth.row` read again.
+
+    Attributes:
+        boxes: number of the class, x1, y1, x2, y2 in pixels.
+    """
+
+    kinds: tuple[str, ...]
+    expected: Decision
+    boxes: tuple[tuple[int, float, float, float, float], ...]
+
+
+class Rendered(NamedTuple):
+    """One picture as it lies on the disk.
+
+    Attributes:
+        light: linear float32 (H, W, 3) RGB.
+    """
+
+    index: int  # type: ignore[assignment]  # of the picture; nobody searches a picture as a tuple
+    light: Light
+    truth: Truth
+
+
+class Folder:
+    """A set of rendered pictures."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        """Open it, or begin it.
+
+        Raises:
+            SetInvalid: it holds pictures of another seed or recipe.
+        """
+        self._path = path
+        self.seed = seed
+        path.mkdir(parents=True, exist_ok=True)
+        about, described = path / "set.json", {"recipe": RECIPE, "seed": seed}
+        if not about.exists():
+            _write(about, json.dumps(described).encode())
+        elif _decoded(about) != described:
+            raise SetInvalid(
+                f"{path} holds {about.read_text()}, wanted {described}; name another folder"
+            )
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
+    def complete(self) -> list[int]:
+        """Indices of the pictures that are there, growing."""
+        return sorted(int(file.stem) for file in self._path.glob("[0-9]*.json"))
+
+    def put(self, index: int, light: Light, truth: Truth) -> None:
+        """Keep a picture; after a crash in the middle it is as if it had never been begun."""
+        stem = f"{index:06d}"
+        _, coded = cv2.imencode(".hdr", np.ascontiguousarray(light[..., ::-1]))
+        _write(self._path / f"{stem}.hdr", coded.tobytes())
+        _, coded = cv2.imencode(".png", truth.item + LIQUID_BIT * truth.liquid)
+        _write(self._path / f"{stem}.png", coded.tobytes())
+        _write(self._path / f"{stem}.json", json.dumps(truth.row()).encode())
+
+    def get(self, index: int) -> Rendered:
+        """Read a picture.
+
+        Raises:
+            SetInvalid: a file of it is damaged; it is to be deleted and rendered again.
+        """
+        stem = self._path / f"{index:06d}"
+        light = cv2.imread(f"{stem}.hdr", cv2.IMREAD_UNCHANGED)
+        masks = cv2.imread(f"{stem}.png", cv2.IMREAD_UNCHANGED)
+        row = _row(Path(f"{stem}.json"))
+        if light is None or masks is None or row is None or light.shape[:2] != masks.shape:
+            raise SetInvalid(f"{stem}.* is damaged; delete these files and render again")
+        linear = np.ascontiguousarray(light[..., ::-1], np.float32)
+        return Rendered(index, linear, _truth(row, masks.astype(np.uint8)))
+
+    def about(self, index: int) -> Row:
+        """Read what is true of a picture, but not the picture.
+
+        Raises:
+            SetInvalid: the file is damaged.
+        """
+        path = self._path / f"{index:06d}.json"
+        row = _row(path)
+        if row is None:
+            raise SetInvalid(f"{path} is damaged; delete it and render again")
+        return row
+
+    def __iter__(self) -> Iterator[Rendered]:
+        return (self.get(index) for index in self.complete())
+
+
+def _decoded(path: Path) -> object:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        return None
+
+
+def _row(path: Path) -> Row | None:
+    try:
+        row = msgspec.json.decode(path.read_bytes(), type=Row)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return row if all(0 <= box[0] < len(CLASSES) for box in row.boxes) else None
+
+
+def _truth(row: Row, masks: Mask) -> Truth:
+    boxes = tuple(Box(CLASSES[number], *edges) for number, *edges in row.boxes)
+    return Truth(row.kinds, row.expected, boxes, masks % LIQUID_BIT, masks // LIQUID_BIT)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_bytes(content)
+    part.replace(path)

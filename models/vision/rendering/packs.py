@@ -1,0 +1,174 @@
+"""What is no bottle of plastic: cans, cups, glass, tins, boxes, paper, balls, jars, slabs.
+
+One function a kind. Each returns parts in the thing's own frame: axis along x, base at x = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.vision.rendering.bottles import water
+from models.vision.rendering.parts import (
+    PAPER_M,
+    Part,
+    Thing,
+    cap_on,
+    inside_out,
+    lacquer,
+    sleeve_on,
+    turned,
+)
+from models.vision.rendering.profiles import Bottle, battered, can, cup, cylinder
+from models.vision.rendering.solids import ball, block, lathe
+from models.vision.rendering.surfaces import Material, print_colour, printed, tone
+
+
+def drink_can(rng: np.random.Generator) -> Thing:
+    """An aluminium can, sometimes trodden on."""
+    length, radius = rng.uniform(0.09, 0.17), rng.uniform(0.025, 0.034)
+    outline = can(length, radius)
+    worn = battered(
+        rng,
+        length,
+        radius,
+        dents=int(rng.choice([0, 0, 1, 3])),
+        flat=rng.uniform(0.1, 0.55) if rng.random() < 0.15 else 0.0,
+    )
+    body = lathe(outline.along, outline.radii, deform=worn)
+    start, end = outline.label_from, outline.label_to
+    along = np.linspace(start, end, 40)
+    sleeve = lathe(along, np.interp(along, outline.along, outline.radii) + PAPER_M, deform=worn)
+    bare = Material("metal", (0.85, 0.85, 0.86), roughness=rng.uniform(0.08, 0.35))
+    shiny = rng.random() < 0.6
+    ink = printed(rng, barcode=0.4)
+    paint = Material("metal" if shiny else "plastic", texture=ink, roughness=rng.uniform(0.12, 0.4))
+    return Thing("can", ("soda",), (Part(body, bare), Part(sleeve, paint)))
+
+
+def yogurt(rng: np.random.Generator) -> Thing:
+    """A cup, with or without its lid."""
+    length = rng.uniform(0.055, 0.13)
+    bottom = rng.uniform(0.02, 0.042)
+    mouth = bottom * rng.uniform(1.08, 1.45)
+    outline = cup(length, bottom, mouth, rim=rng.uniform(0.001, 0.004))
+    white = rng.random() < 0.65
+    ground = tone(rng, saturation=(0, 0.06), value=(0.75, 1.0)) if white else print_colour(rng)
+    plain = rng.random() < 0.25
+    material = (
+        lacquer(rng, ground)
+        if plain
+        else Material("plastic", texture=printed(rng, ground=ground), roughness=0.25)
+    )
+    along, radii = outline.along, outline.radii
+    parts = []
+    if rng.random() < 0.55:  # eaten: open, one sees the inside
+        along, radii = along[:-1], radii[:-1]
+        inner = lathe(along[2:], np.maximum(radii[2:] - 0.001, 0.001))
+        parts.append(Part(inside_out(inner), lacquer(rng, ground)))
+    else:
+        foil = lathe(
+            [length, length + 0.0008, length + 0.0008], [mouth + 0.002, mouth + 0.002, 0.0]
+        )
+        parts.append(Part(foil, Material("metal", (0.8, 0.8, 0.8), roughness=0.3)))
+    return Thing("yogurt", ("yogurt",), (Part(lathe(along, radii), material), *parts))
+
+
+def other(rng: np.random.Generator) -> Thing:
+    """What belongs into another bin: glass, tins, boxes, paper, balls, a telephone."""
+    makers = (_glass, _glass, _glass, _tin, _box, _crumpled, _crumpled, _ball, _ball, _jar, _slab)
+    parts = makers[int(rng.integers(len(makers)))](rng)
+    return Thing("other", ("non_mineral",), parts)
+
+
+def _glass(rng: np.random.Generator) -> tuple[Part, ...]:
+    """A wine or beer bottle: dark, thick, long in the neck."""
+    length = rng.uniform(0.18, 0.32)
+    shape = Bottle(
+        length=length,
+        radius=np.clip(length * rng.uniform(0.11, 0.16), 0.027, 0.042),
+        neck_radius=rng.uniform(0.011, 0.015),
+        neck=length * rng.uniform(0.1, 0.3),
+        shoulder=length * rng.uniform(0.1, 0.25),
+        power=rng.uniform(0.5, 1.3),
+        base=rng.uniform(0.003, 0.008),
+    )
+    hue = rng.choice([0.34, 0.3, 0.07, 0.05, 0.6])
+    tint = tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.3, 1.0), value=(0.01, 0.3))
+    straight = battered(rng, length, shape.radius)
+    wall = Material("clear", tint, ior=rng.uniform(1.48, 1.56))
+    body = Part(turned(shape.profile(), straight), wall)
+    inside = Part(inside_out(turned(shape.profile(inset=0.003), straight)), wall)
+    colour = tone(rng, saturation=(0, 0.4), value=(0.3, 0.9))
+    cap = cap_on(rng, shape, straight, chance=0.2, colour=colour)
+    return (body, inside, *sleeve_on(rng, shape, straight, chance=0.8), *cap)
+
+
+def _tin(rng: np.random.Generator) -> tuple[Part, ...]:
+    length, radius = rng.uniform(0.04, 0.13), rng.uniform(0.03, 0.05)
+    outline = cylinder(length, radius, edge=0.0015)
+    worn = battered(rng, length, radius, dents=int(rng.choice([0, 0, 1])))
+    bare = Material("metal", (0.8, 0.79, 0.76), roughness=rng.uniform(0.1, 0.35))
+    body = Part(lathe(outline.along, outline.radii, deform=worn), bare)
+    if rng.random() < 0.4:
+        return (body,)
+    along = np.linspace(0.004, length - 0.004, 12)
+    paper = lathe(along, np.full(12, radius + PAPER_M), deform=worn)
+    return (body, Part(paper, Material("matt", texture=printed(rng))))
+
+
+def _box(rng: np.random.Generator) -> tuple[Part, ...]:
+    size = (rng.uniform(0.06, 0.2), rng.uniform(0.04, 0.12), rng.uniform(0.02, 0.09))
+    card = tone(rng, hue=(0.05, 0.12), saturation=(0.1, 0.6), value=(0.3, 0.9))
+    ground = card if rng.random() < 0.5 else print_colour(rng)
+    return (Part(block(size), Material("matt", texture=printed(rng, (256, 256), ground=ground))),)
+
+
+def _crumpled(rng: np.random.Generator) -> tuple[Part, ...]:
+    solid = ball(rng.uniform(0.025, 0.06), rough=rng.uniform(0.08, 0.3), rng=rng)
+    stretch = rng.uniform(0.6, 1.4, 3)
+    solid = solid._replace(vertices=solid.vertices * stretch)
+    if rng.random() < 0.3:
+        return (
+            Part(solid, Material("metal", (0.85, 0.85, 0.85), roughness=rng.uniform(0.1, 0.4))),
+        )
+    pale = tone(rng, saturation=(0, 0.4), value=(0.5, 1.0))
+    return (Part(solid, Material("matt", pale if rng.random() < 0.6 else print_colour(rng))),)
+
+
+def _ball(rng: np.random.Generator) -> tuple[Part, ...]:
+    radius = rng.uniform(0.02, 0.055)
+    pick = rng.random()
+    if pick < 0.25:
+        material = Material("metal", (0.9, 0.9, 0.9), roughness=rng.uniform(0.02, 0.4))
+    elif pick < 0.35:
+        material = Material("clear", water(rng), ior=1.5)
+    else:
+        colour = (
+            tone(rng, saturation=(0, 0.05), value=(0.5, 1)) if pick < 0.7 else print_colour(rng)
+        )
+        material = lacquer(rng, colour)
+    return (Part(ball(radius), material),)
+
+
+def _jar(rng: np.random.Generator) -> tuple[Part, ...]:
+    """A preserving jar with a metal lid; glass, but nobody's water bottle."""
+    length, radius = rng.uniform(0.07, 0.15), rng.uniform(0.03, 0.045)
+    shape = Bottle(length, radius, radius * 0.85, 0.012, 0.015, base=0.006)
+    straight = battered(rng, length, radius)
+    food = tone(rng, saturation=(0.3, 0.9), value=(0.15, 0.8))
+    glass = Part(turned(shape.profile(), straight), Material("film", (0.95, 0.97, 0.95), ior=1.5))
+    content = lathe(*shape.profile(inset=0.003)[:2], deform=straight)
+    lid = Material("metal", print_colour(rng), roughness=0.25)
+    cap = cylinder(0.014, radius * 0.9)
+    top = lathe(cap.along, cap.radii)
+    top = top._replace(vertices=top.vertices + np.array([length - 0.012, 0, 0]))
+    filled = (Part(content, lacquer(rng, food)),) if rng.random() < 0.8 else ()
+    return (glass, *filled, *sleeve_on(rng, shape, straight, chance=0.7), Part(top, lid))
+
+
+def _slab(rng: np.random.Generator) -> tuple[Part, ...]:
+    """A telephone, a card, a bar of chocolate."""
+    size = (rng.uniform(0.07, 0.17), rng.uniform(0.05, 0.09), rng.uniform(0.002, 0.014))
+    dark = tone(rng, saturation=(0, 0.3), value=(0.01, 0.15))
+    ink = printed(rng, (256, 256), ground=dark if rng.random() < 0.5 else None)
+    return (Part(block(size), Material("plastic", texture=ink, roughness=rng.uniform(0.03, 0.3))),)
