@@ -18,7 +18,7 @@ from actors.camera import FRAMES, Camera
 from actors.drivers.pictures import empty_belt_picture, read_picture
 from actors.inference import Inference
 from benchmarks.kit.contest import Case, Contender, Versus
-from config.settings import Settings
+from config.settings import CameraSettings, Settings
 from models.vision import default_detector_directory, open_detector
 from models.vision.frames import format_ring, ring_size_bytes
 from models.world.catalogue import load_catalogue
@@ -36,6 +36,7 @@ from supervisors.shares import SharedMemory
 _DEPOSITS = 250
 _LOOKS = 40
 _SLOT_BYTES = 1280 * 720 * 3
+_SIMULATED = "actors.drivers.simulated"
 
 
 # -- deposits in virtual time -------------------------------------------------------------------
@@ -98,7 +99,7 @@ class _Cycle(Actor):
 
     @handles(Captured)
     def captured(self, message: Captured) -> None:
-        self.ctx.tell("/inference", Classify("d", message.frame))
+        self.ctx.tell("/inference", Classify("d", message.frames))
 
     @handles(Classified)
     def classified(self, message: Classified) -> None:
@@ -135,10 +136,12 @@ def _machine(scene: str) -> Iterator[Callable[[int], float]]:
     system = ActorSystem(shares=(SharedMemory(FRAMES, size_bytes),))
     with mmap.mmap(system.shares.fd(FRAMES), size_bytes) as ring:
         format_ring(ring, slots=4, slot_bytes=_SLOT_BYTES)
-    source = {"source": "actors.drivers.simulated:SceneSource", "where": scene}
+    # One picture at a time: the pause between those of a burst is no work.
+    limits = CameraSettings(burst_frames=1, burst_interval_s=0)
+    camera = {"source": f"{_SIMULATED}:SimulatedCamera", "where": scene, "limits": limits}
     children = (
-        ChildSpec("camera", Camera, args=source, shares=(FRAMES,)),
-        ChildSpec("inference", Inference, args={"model": None, "threads": 1}, shares=(FRAMES,)),
+        ChildSpec("camera", Camera, args=camera, shares=(FRAMES,)),
+        ChildSpec("inference", Inference, shares=(FRAMES,)),
         ChildSpec("cycle", _Cycle),
     )
     try:

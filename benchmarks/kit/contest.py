@@ -79,14 +79,20 @@ Figures = Mapping[str, list[float]]
 
 
 def play(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Call all contenders in turn, ``rounds`` times; the first round warms up and is dropped."""
+    """Call all contenders in turn, ``rounds`` times; the first round warms up and is dropped.
+
+    Ctrl-C ends it; whole rounds count.
+    """
     present = {name: run for name, run in contenders.items() if not isinstance(run, Absent)}
     figures: dict[str, list[float]] = {name: [] for name in present}
-    for number in range(rounds + (rounds > 1)):
-        for name, run in present.items():
-            value = run()
+    try:
+        for number in range(rounds + (rounds > 1)):
+            values = {name: run() for name, run in present.items()}
             if number or rounds == 1:
-                figures[name].append(value)
+                for name, value in values.items():
+                    figures[name].append(value)
+    except KeyboardInterrupt:
+        pass
     return figures
 
 

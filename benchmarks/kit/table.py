@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.kit.contest import Row
+from benchmarks.kit.survey import Cell, Sheet
 
 _HEAD = ("cpus", "ours", "", "peer", "", "unit", "ratio", "goal", "")
 
@@ -23,6 +24,30 @@ def draw(results: Sequence[Row]) -> str:
             lines += ["", f"{row.case}: {row.title}", _line(_HEAD, widths)]
         lines.append(_line(cells[row], widths))
     return "\n".join(lines)
+
+
+def draw_sheet(sheet: Sheet) -> str:
+    """A survey's rows under their heads; numbers to the right."""
+    cells = [[_text(cell) for cell in row] for row in sheet.rows]
+    widths = [max(map(len, column)) for column in zip(sheet.heads, *cells, strict=True)]
+    is_number = [
+        all(isinstance(cell, (int, float, type(None))) for cell in column)
+        for column in zip(*sheet.rows, strict=True)
+    ] or [False] * len(widths)
+    lines = ["", f"{sheet.survey}: {sheet.title}"]
+    for line in (sheet.heads, *cells) if cells else ():
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, is_number, strict=True)
+        )
+        lines.append("  " + "  ".join(padded).rstrip())
+    if sheet.note:
+        lines.append(f"  {sheet.note}")
+    return "\n".join(lines)
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else _number(cell)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
