@@ -44,7 +44,8 @@ from supervisors.exits import ExitReason
 OUTLIVES_S = 0.5
 _STROKE_S = 0.01
 _PATIENCE_S = 20.0
-_LIMITS = MotorSettings(run_s_max=30.0, duty_percent_max=100.0)
+# The belt is turned by a thread of whoever measures, which may be late: that is no stall.
+_LIMITS = MotorSettings(run_s_max=30.0, duty_percent_max=100.0, stall_s=2.0)
 
 
 class _Again(Message, frozen=True, tag="rig.again"):
@@ -192,10 +193,10 @@ class Rig:
         self.process.stdin.write("gil\n")
         self.process.stdin.flush()
 
-    def last_beat_s(self, since_ns: int) -> float:
-        """When, after that moment, the heartbeat changed last; 0: not at all."""
+    def beats_s(self, since_ns: int) -> list[float]:
+        """When, after that moment, the heartbeat changed."""
         beats = [w.t_mono_ns for w in self.board.trace() if w.line == ports.HEARTBEAT]
-        return max(0.0, (max(beats, default=since_ns) - since_ns) / 1e9)
+        return [(beat - since_ns) / 1e9 for beat in beats if beat >= since_ns]
 
     def close(self) -> None:
         """End whatever is left of it, and wait for the guard's successor to go, too."""

@@ -159,6 +159,7 @@ def test_the_first_item_opens_a_guests_session_that_is_on_the_disk_before_anybod
     with place(tmp_path) as at:
         session = at.opened()
         assert session == "m-s-0-1"
+        eventually(lambda: SessionChanged(session, "guest") in at.deposit.heard)
         changes = [heard for heard in at.deposit.heard if isinstance(heard, SessionChanged)]
         assert changes == [SessionChanged(""), SessionChanged(session, "guest")]
         assert [(record.id, record.state) for record in at.ledger()] == [(session, "open")]
