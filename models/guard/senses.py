@@ -55,16 +55,17 @@ class Encoder:
         self.steps = 0
         self.is_dead = False
         self._level: bool | None = None
-        self._changed_s = float("-inf")
-        self._looked_s = float("-inf")
+        self._changed_s = 0.0
+        self._looked_s: float | None = None
         self._recent: deque[float] = deque(maxlen=_MOVES)
 
     def look(self, level: bool | None, now_s: float) -> None:
         """Take a level in."""
-        pause_s = now_s - self._looked_s
+        if self._looked_s is None:
+            self._changed_s = now_s  # before the first look nothing was watched
+        elif now_s - self._looked_s > _BLIND_S:
+            self._changed_s += now_s - self._looked_s - _BLIND_S
         self._looked_s = now_s
-        if pause_s > _BLIND_S:
-            self._changed_s += pause_s - _BLIND_S
         if level is None or level == self._level:
             return
         if self._level is not None:

@@ -361,6 +361,13 @@ def test_what_nobody_watched_is_no_silence_of_the_encoder():
     assert encoder.quiet_s(1.0) <= 0.03
 
 
+def test_an_encoder_that_was_silent_from_the_first_look_on_is_quiet():
+    encoder = Encoder()
+    for number in range(21):
+        encoder.look(False, 100.0 + number * 0.01)
+    assert encoder.quiet_s(100.2) == pytest.approx(0.2)
+
+
 def test_a_current_that_never_changes_is_a_frozen_sensor():
     current = Current(stall_a=2.7, off_a=0.15)
     for number in range(40):
