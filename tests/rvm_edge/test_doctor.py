@@ -139,6 +139,8 @@ def test_the_model_that_was_put_into_use_is_the_one_that_is_looked_at(tmp_path):
 
 def library(tmp_path, name, text):
     """A library of this name that comes before the real one."""
+    if os.environ.get("RVM_EDGE_WHEEL"):
+        pytest.skip("from a wheel, our own folder is that of the libraries, and comes first")
     put(tmp_path / "before", f"{name}.py", text)
     others = os.environ.get("PYTHONPATH")
     return {
