@@ -15,6 +15,11 @@ from tests.supervisors.trees import ask
 from tests.supervisors.words import Answer, Ask
 
 
+def seized(lamp: Path) -> Path:
+    """The file that is there once `Seize` is being handled."""
+    return lamp.with_suffix(".seized")
+
+
 class Seize(Message, frozen=True, tag="outliving.seize"):
     """Hang: with the interpreter locked, or without."""
 
@@ -44,6 +49,7 @@ class Lamp(Actor):
     @handles(Seize)
     def seize(self, message: Seize) -> None:
         self.ctx.extend(60)
+        seized(self.lamp).touch()
         if message.how == "gil":
             sum(range(10**12))  # in C all along: no signal gets through to the interpreter
         threading.Event().wait(60)
@@ -77,6 +83,5 @@ def main(argv: list[str]) -> int:
         how = sys.stdin.readline().strip()
         if how:
             sup.tell("lamp", Seize(how))
-            print("seized", flush=True)  # noqa: T201
         sys.stdin.read()
     return 0

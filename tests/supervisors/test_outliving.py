@@ -16,7 +16,7 @@ from supervisors.boot import isolated
 from supervisors.clock import SystemClock
 from supervisors.spec import OUTLIVES_MAX_S, ChildSpec, SpecError
 from supervisors.testing import eventually
-from tests.supervisors.outliving import Lamp, spec
+from tests.supervisors.outliving import Lamp, seized, spec
 from tests.supervisors.trees import ask, is_alive, last_exit, successor
 
 
@@ -41,12 +41,11 @@ def core(
                     os.kill(pid, signal.SIGKILL)
 
 
-def seize(process: subprocess.Popen[str], how: str) -> None:
+def seize(process: subprocess.Popen[str], lamp: Path, how: str) -> None:
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(f"{how}\n")
     process.stdin.flush()
-    assert process.stdout.readline() == "seized\n"
+    eventually(seized(lamp).exists)
 
 
 def end(pids: dict[str, int], whom: str) -> None:
@@ -77,7 +76,7 @@ def test_one_that_hangs_is_ended_when_its_time_is_over(tmp_path, whom, how):
     lamp, clock = tmp_path / "lamp", SystemClock()
     with core(lamp, "hang" if how == "on_stop" else "ok", 0.5) as (process, pids):
         if how == "handler":
-            seize(process, "wait")
+            seize(process, lamp, "wait")
         began_s = clock.monotonic()
         end(pids, whom)
         eventually(lambda: not is_alive(pids["lamp"]))
@@ -86,8 +85,9 @@ def test_one_that_hangs_is_ended_when_its_time_is_over(tmp_path, whom, how):
 
 
 def test_one_that_holds_its_interpreter_is_killed_by_the_zygote(tmp_path):
-    with core(tmp_path / "lamp", seconds=0.3) as (process, pids):
-        seize(process, "gil")
+    lamp = tmp_path / "lamp"
+    with core(lamp, seconds=0.3) as (process, pids):
+        seize(process, lamp, "gil")
         end(pids, "core")
         eventually(lambda: not is_alive(pids["lamp"]))
 
@@ -95,13 +95,14 @@ def test_one_that_holds_its_interpreter_is_killed_by_the_zygote(tmp_path):
 @pytest.mark.parametrize("whom", BOTH_WAYS)
 def test_and_by_the_kernel_when_nobody_else_is_left(tmp_path, whom):
     """Its loop puts an alarm off all the time; one that no longer turns does not."""
-    with core(tmp_path / "lamp", seconds=5.0, fresh="watched") as (process, pids):
+    lamp = tmp_path / "lamp"
+    with core(lamp, seconds=1.0, fresh="watched") as (process, pids):
         ask_again = SystemClock().monotonic() + 1.0
         eventually(lambda: SystemClock().monotonic() > ask_again)
         assert is_alive(pids["lamp"])
-        seize(process, "gil")
+        seize(process, lamp, "gil")
         end(pids, whom)
-        eventually(lambda: not is_alive(pids["lamp"]), 3.0)
+        eventually(lambda: not is_alive(pids["lamp"]))
 
 
 def test_a_host_without_the_privilege_is_killed_at_once(tmp_path):
