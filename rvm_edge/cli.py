@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import argparse
 import errno
-import importlib
 import os
 import signal
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 from rvm_edge import version
+from rvm_edge.commands import Entry, add_commands
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a disk says that does not take our output; of files by name it says which."""
 
 
-class _Entry(NamedTuple):
-    module: str
-    summary: str
-
-
 COMMANDS = {
-    "start": _Entry("start", "run the machine (simulated unless told otherwise)"),
-    "stop": _Entry("stop", "stop a running machine, motors first"),
-    "status": _Entry("status", "show the supervision tree of a running machine"),
-    "send": _Entry("send", "send a command to an actor"),
-    "events": _Entry("events", "show what happened: restarts, quarantines, alarms"),
-    "deposits": _Entry("deposits", "show or export the ledger's deposits, newest first"),
-    "ledger": _Entry("ledger", "verify the ledger, show how it stands, decide a review"),
-    "claim": _Entry("claim", "show the machine's public key, or check a claim token"),
-    "classify": _Entry("classify", "say what the machine would make of picture files"),
-    "camera": _Entry("camera_command", "check the camera, or save what it sees"),
-    "config": _Entry("config_command", "show, explain or check settings"),
-    "doctor": _Entry("doctor", "say what is here, what is missing, and what to do about it"),
-    "models": _Entry("models_command", "say which detectors there are, try them, let one serve"),
-    "guard": _Entry("guard", "run the motor's guard as a service of its own"),
-    "sim": _Entry("sim", "put items into the simulated machine, or break it"),
+    "start": Entry("start", "run the machine (simulated unless told otherwise)"),
+    "stop": Entry("stop", "stop a running machine, motors first"),
+    "status": Entry("status", "show the supervision tree of a running machine"),
+    "send": Entry("send", "send a command to an actor"),
+    "events": Entry("events", "show what happened: restarts, quarantines, alarms"),
+    "deposits": Entry("deposits", "show or export the ledger's deposits, newest first"),
+    "ledger": Entry("ledger", "verify the ledger, show how it stands, decide a review"),
+    "claim": Entry("claim", "show the machine's public key, or check a claim token"),
+    "classify": Entry("classify", "say what the machine would make of picture files"),
+    "camera": Entry("camera_command", "check the camera, or save what it sees"),
+    "config": Entry("config_command", "show, explain or check settings"),
+    "doctor": Entry("doctor", "say what is here, what is missing, and what to do about it"),
+    "models": Entry("models_command", "say which detectors there are, try them, let one serve"),
+    "guard": Entry("guard", "run the motor's guard as a service of its own"),
+    "sim": Entry("sim", "put items into the simulated machine, or break it"),
 }
 
 _EPILOG = """\
@@ -111,20 +106,7 @@ def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, dict[str, An
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rvm-edge {version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), "")
-    modules: dict[str, Any] = {}
-    for name, entry in COMMANDS.items():
-        child = commands.add_parser(
-            name,
-            help=entry.summary,
-            description=f"{entry.summary[0].upper()}{entry.summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if name == wanted:
-            modules[name] = importlib.import_module(f"rvm_edge.{entry.module}")
-            modules[name].add_arguments(child)
-    return parser, modules
+    return parser, add_commands(parser, COMMANDS, "rvm_edge", arguments)
 
 
 def _hold_standard_streams() -> None:

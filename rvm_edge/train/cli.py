@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import signal
 import sys
-from typing import Any, NamedTuple
+from typing import Any
+
+from rvm_edge.commands import Entry, add_commands
 
 EXIT_INTERRUPTED, EXIT_PIPE = 130, 141
 
 
-class _Entry(NamedTuple):
-    module: str
-    summary: str
-
-
 COMMANDS = {
-    "render": _Entry("render", "render pictures of the chamber, with the truth about each"),
-    "develop": _Entry("develop", "make 8-bit pictures with labels of rendered ones"),
-    "fit": _Entry("fit", "train a network: centre (our own), yolo26n or yolo11n"),
-    "export": _Entry("export", "make a model directory of a training run"),
-    "score": _Entry("score", "let the referee look at models: decisions, boxes, disturbances"),
-    "all": _Entry("everything", "all of it in a row, from nothing to a scored model"),
+    "render": Entry("render", "render pictures of the chamber, with the truth about each"),
+    "develop": Entry("develop", "make 8-bit pictures with labels of rendered ones"),
+    "fit": Entry("fit", "train a network: centre (our own), yolo26n or yolo11n"),
+    "export": Entry("export", "make a model directory of a training run"),
+    "score": Entry("score", "let the referee look at models: decisions, boxes, disturbances"),
+    "all": Entry("everything", "all of it in a row, from nothing to a scored model"),
 }
 
 _EPILOG = """\
@@ -68,17 +64,4 @@ def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, dict[str, An
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), "")
-    modules: dict[str, Any] = {}
-    for name, entry in COMMANDS.items():
-        child = commands.add_parser(
-            name,
-            help=entry.summary,
-            description=f"{entry.summary[0].upper()}{entry.summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if name == wanted:
-            modules[name] = importlib.import_module(f"rvm_edge.train.{entry.module}")
-            modules[name].add_arguments(child)
-    return parser, modules
+    return parser, add_commands(parser, COMMANDS, "rvm_edge.train", arguments)
