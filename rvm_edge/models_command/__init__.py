@@ -25,7 +25,8 @@ _TIMEOUT_S, _TIMEOUT_S_MAX = 120.0, 7200.0
 
 _EPILOG = """\
 A model is a directory with manifest.json, the weights, and golden pictures whose answers are
-known. MODEL is the name of one in the store, or "shipped", or a directory.
+known. MODEL is the name of one in the store, or "shipped", or a directory; without it, verify, test
+and bench take the current one.
 
 examples:
   rvm-edge models list                        what there is, and what serves
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = _verb(verbs, "add", "copy a model into the store, verified; it does not serve yet")
     add.add_argument("model", metavar="DIR", help="its directory")
     use = _verb(verbs, "use", "let a model serve, if it proves itself")
-    _add_model(use)
+    use.add_argument("model", metavar="MODEL", help="its name, its directory, or shipped")
     use.add_argument("--again", action="store_true", help="although it was refused before")
     use.add_argument(
         "--timeout", metavar="S", type=_seconds, default=_TIMEOUT_S, help="patience (default: 120)"
@@ -82,7 +83,8 @@ def _verb(
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="its name, its directory, or shipped")
+    what = "its name, its directory, or shipped (default: the current one)"
+    parser.add_argument("model", metavar="MODEL", nargs="?", default="", help=what)
 
 
 def _rounds(text: str) -> int:

@@ -45,10 +45,13 @@ def home(data_dir: str | None) -> Home:
 def find(model: str, store: ModelStore) -> Path:
     """The directory that a person means: ``shipped``, a name in the store, or a path.
 
+    Nothing at all means the one that the store says is current.
+
     Raises:
         Unusable: there is none.
     """
     shipped = default_detector_directory()
+    model = model or store.read(put_aside=False).current or SHIPPED
     if model in (SHIPPED, shipped.name) and "/" not in model:
         return shipped
     there = store.directory_of(model)
