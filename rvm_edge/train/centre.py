@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rvm_edge.train.develop import open_set
 from rvm_edge.train.runs import RunAbout, RunInvalid
+
+if TYPE_CHECKING:
+    from models.vision.training.fit import Batch
 
 Tell = Callable[[int, str], None]
 """Called after every step with how many are done and how well it goes."""
@@ -37,7 +42,8 @@ def fit_centre(
         seed=about.seed,
     )
     try:
-        run = fit.Run([open_set(Path(source)) for source in about.sources], path, recipe, device)
+        sets = [open_set(Path(source)) for source in about.sources]
+        run = fit.Run(sets, path, recipe, device, _ahead)
         for report in run.learn(should_stop):
             measured = (
                 "" if report.validation is None else f", on unseen pictures {report.validation:.3f}"
@@ -46,6 +52,15 @@ def fit_centre(
     except fit.RunInvalid as error:
         raise RunInvalid(str(error)) from error
     return run.step >= recipe.steps
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Prepare the next batch while this one is learned; the arrays' work frees the interpreter."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def steps_done(path: Path) -> int:

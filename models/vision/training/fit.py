@@ -10,10 +10,9 @@ import copy
 import json
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +26,8 @@ from models.vision.training.pictures import Example, Sample, example, take, vari
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
+
+Batch: TypeAlias = list[Example]
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,23 @@ class RunInvalid(Exception):
 class Run:
     """A training run in a folder."""
 
-    def __init__(self, folders: list[Folder], path: Path, recipe: Recipe, device: str = "") -> None:
+    def __init__(
+        self,
+        folders: list[Folder],
+        path: Path,
+        recipe: Recipe,
+        device: str = "",
+        ahead: Callable[[Iterator[Batch]], Iterator[Batch]] = iter,
+    ) -> None:
         """Begin it, or go on with it.
+
+        Args:
+            ahead: gives the same batches, and may prepare the next while one is learned.
 
         Raises:
             RunInvalid: the folder holds the run of another recipe.
         """
+        self._ahead = ahead
         self.recipe, self._path, self._folders = recipe, path, folders
         path.mkdir(parents=True, exist_ok=True)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -109,7 +121,7 @@ class Run:
                 self.step - self.step % self.recipe.look_every + self.recipe.look_every,
             )
             last: Report | None = None
-            for batch in _ahead(self._batches(end)):
+            for batch in self._ahead(self._batches(end)):
                 report = self._learn(batch)
                 last = report
                 if until():
@@ -141,7 +153,7 @@ class Run:
                         for variant in range(self.recipe.variants)
                     ]
 
-    def _batches(self, end: int) -> Iterator[list[Example]]:
+    def _batches(self, end: int) -> Iterator[Batch]:
         keys = sorted(self._cache)
         for step in range(self.step, end):
             rng = np.random.default_rng((self.recipe.seed, step))
@@ -150,7 +162,7 @@ class Run:
             picked = [sample[rng.integers(len(sample))] for sample in samples]
             yield [example(varied(sample, rng)) for sample in picked]
 
-    def _learn(self, batch: list[Example]) -> Report:
+    def _learn(self, batch: Batch) -> Report:
         recipe = self.recipe
         warm = min(1.0, (self.step + 1) / 200)
         rate = recipe.rate * warm * (0.5 + 0.5 * math.cos(math.pi * self.step / recipe.steps))
@@ -193,7 +205,7 @@ class Run:
             losses.append(float(loss(self.average(pictures), truths).total) * len(batch))
         return sum(losses) / len(samples)
 
-    def _tensors(self, batch: list[Example]) -> tuple[Tensor, Truths]:
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Truths]:
         def stacked(arrays: list[Any]) -> Tensor:
             return torch.from_numpy(np.stack(arrays)).to(self._device)
 
@@ -236,12 +248,3 @@ def _groups(network: CentreNet, decay: float) -> list[dict[str, Any]]:
     flat = [value for value in network.parameters() if value.ndim == 1]
     full = [value for value in network.parameters() if value.ndim > 1]
     return [{"params": full, "weight_decay": decay}, {"params": flat, "weight_decay": 0.0}]
-
-
-def _ahead(batches: Iterator[list[Example]]) -> Iterator[list[Example]]:
-    """Prepare the next batch while this one is learned; the arrays' work frees the interpreter."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
