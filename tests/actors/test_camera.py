@@ -15,7 +15,6 @@ from actors.camera import FRAMES, Camera
 from actors.drivers.simulated.claims import Claims
 from actors.drivers.simulated.scene import WORLD, draw_scene
 from config.settings import CameraSettings
-from models.vision.frames import format_ring, ring_size_bytes
 from models.vision.ring import RingReader
 from models.world.catalogue import load_catalogue
 from protocol.service import CycleChanged
@@ -29,14 +28,15 @@ from protocol.vision import (
     TakePicture,
 )
 from supervisors import ChildSpec, RequestFailed, SupervisorSpec
-from supervisors.shares import SharedMemory, Shares
 from supervisors.testing import Stage, eventually
 from tests.actors.drivers.strange import plug, unplug
 from tests.actors.drivers.test_cameras import SENSOR, children
+from tests.actors.ring import area, formatting
 from tests.actors.runtime import listener, sim, tree
 
-SLOTS, SLOT_BYTES = 8, 640 * 480 * 3
-AREA = SharedMemory(FRAMES, ring_size_bytes(SLOTS, SLOT_BYTES))
+SLOTS = 8
+AREA = area(SLOTS)
+formatted = formatting(SLOTS)
 Heard = listener(Captured, CaptureFailed)
 OPEN_CAMERA = "actors.drivers.cameras:open_camera"
 SIMULATED = "actors.drivers.simulated:SimulatedCamera"
@@ -48,22 +48,6 @@ EAGER = CameraSettings(idle_sleep_s=0.2, check_period_s=0.3, presence_period_s=0
 def camera(where, source=SIMULATED, limits=None, home="", host="process"):
     args = {"source": source, "where": str(where), "limits": limits, "home": str(home)}
     return ChildSpec("camera", Camera, args=args, host=host, shares=(FRAMES,))
-
-
-@pytest.fixture(autouse=True)
-def formatted(monkeypatch):
-    """Every ring of these tests is formatted as soon as it exists, as the daemon does."""
-    make = Shares.fd
-
-    def fd(self, name):
-        is_new = name not in self._fds
-        number = make(self, name)
-        if is_new and name == FRAMES:
-            with mmap.mmap(number, 0) as ring:
-                format_ring(ring, slots=SLOTS, slot_bytes=SLOT_BYTES)
-        return number
-
-    monkeypatch.setattr(Shares, "fd", fd)
 
 
 class Eyes:

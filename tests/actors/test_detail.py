@@ -4,6 +4,7 @@ import importlib.util
 import mmap
 import os
 import signal
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -13,18 +14,18 @@ from actors import tree as machine
 from actors.camera import FRAMES
 from actors.detail import Detail
 from config.settings import DetailSettings, Settings
-from models.vision.frames import format_ring, ring_size_bytes
 from models.vision.ring import RingWriter
 from protocol.vision import Detection, Examine, Examined, FrameRef
 from rvm_edge.drivers import choose_drivers
 from supervisors import Actor, Backoff, ChildSpec, Limits, handles
-from supervisors.shares import SharedMemory
 from supervisors.testing import eventually
+from tests.actors.ring import area, formatting
 from tests.actors.runtime import listener, tree
 from tests.models.vision.labels import Label, draw
 
-SLOTS, SLOT_BYTES = 3, 640 * 480 * 3
-AREA = SharedMemory(FRAMES, ring_size_bytes(SLOTS, SLOT_BYTES))
+SLOTS = 3
+AREA = area(SLOTS)
+formatted = formatting(SLOTS)
 EAN = "2000000000008"
 Heard = listener(Examined)
 
@@ -74,36 +75,22 @@ class Eyes:
 
 
 @pytest.fixture
-def eyes(monkeypatch):
-    """Make eyes: `with eyes(child, …) as …`; the ring is formatted as the daemon does it."""
-    from contextlib import contextmanager
-
-    from supervisors.shares import Shares
-
-    make = Shares.fd
-    rings = []
-
-    def fd(self, name):
-        is_new = name not in self._fds
-        number = make(self, name)
-        if is_new and name == FRAMES:
-            rings.append(mmap.mmap(number, 0))
-            format_ring(rings[-1], slots=SLOTS, slot_bytes=SLOT_BYTES)
-        return number
-
-    monkeypatch.setattr(Shares, "fd", fd)
+def eyes():
+    """Make eyes: `with eyes(child, …) as …`."""
 
     @contextmanager
     def run(*children, **flags):
         heard = []
         asker = ChildSpec("heard", Heard, args={"heard": heard})
-        with tree(asker, *children, shares=(AREA,), **flags) as (sup, _):
-            found = Eyes(sup, heard, rings[-1])
+        with (
+            tree(asker, *children, shares=(AREA,), **flags) as (sup, _),
+            mmap.mmap(sup.system.shares.fd(FRAMES), 0) as ring,
+        ):
+            found = Eyes(sup, heard, ring)
             try:
                 yield found
             finally:
                 found.writer.close()
-        rings[-1].close()
 
     return run
 

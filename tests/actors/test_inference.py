@@ -18,7 +18,6 @@ from actors.camera import FRAMES
 from actors.inference import Inference
 from config.settings import InferenceSettings
 from models.vision import open_detector
-from models.vision.frames import format_ring, ring_size_bytes
 from models.vision.ring import RingWriter
 from models.world.catalogue import load_catalogue
 from protocol.service import CycleChanged
@@ -36,32 +35,17 @@ from protocol.vision import (
 )
 from supervisors import ChildSpec, Limits, RequestFailed
 from supervisors.clock import SystemClock
-from supervisors.shares import SharedMemory, Shares
 from supervisors.testing import eventually
 from tests.actors.models import SHIPPED, change_manifest, make_model, weights_of
+from tests.actors.ring import area, formatting
 from tests.actors.runtime import listener, tree
 
-SLOTS, SLOT_BYTES = 4, 640 * 480 * 3
-AREA = SharedMemory(FRAMES, ring_size_bytes(SLOTS, SLOT_BYTES))
+SLOTS = 4
+AREA = area(SLOTS)
+formatted = formatting(SLOTS)
 Heard = listener(Classified, ClassifyFailed, Examine)
 BACK_S = 10.0
 """Within which the old model has to serve again."""
-
-
-@pytest.fixture(autouse=True)
-def formatted(monkeypatch):
-    """Every ring of these tests is formatted as soon as it exists, as the daemon does."""
-    make = Shares.fd
-
-    def fd(self, name):
-        is_new = name not in self._fds
-        number = make(self, name)
-        if is_new and name == FRAMES:
-            with mmap.mmap(number, 0) as ring:
-                format_ring(ring, slots=SLOTS, slot_bytes=SLOT_BYTES)
-        return number
-
-    monkeypatch.setattr(Shares, "fd", fd)
 
 
 class Eyes:

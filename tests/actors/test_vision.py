@@ -1,6 +1,5 @@
 """Camera and inference together, each in its own process: from the scene to a decision."""
 
-import mmap
 import os
 import signal
 
@@ -10,35 +9,19 @@ from actors.camera import FRAMES, Camera
 from actors.drivers.simulated.claims import Claims
 from actors.drivers.simulated.scene import WORLD, draw_scene
 from actors.inference import Inference
-from models.vision.frames import format_ring, ring_size_bytes
 from models.world.catalogue import load_catalogue
 from protocol.system import Ping
 from protocol.vision import Capture, Captured, CaptureFailed, Classified, Classify, ClassifyFailed
 from supervisors import ChildSpec
-from supervisors.shares import SharedMemory, Shares
 from supervisors.testing import eventually
+from tests.actors.ring import area, formatting
 from tests.actors.runtime import listener, sim, tree
 
-SLOTS, SLOT_BYTES = 8, 640 * 480 * 3
-AREA = SharedMemory(FRAMES, ring_size_bytes(SLOTS, SLOT_BYTES))
+SLOTS = 8
+AREA = area(SLOTS)
+formatted = formatting(SLOTS)
 Heard = listener(Captured, CaptureFailed, Classified, ClassifyFailed)
 BOTTLE, CAN = "007_0036", "007_0000"
-
-
-@pytest.fixture(autouse=True)
-def formatted(monkeypatch):
-    """Every ring of these tests is formatted as soon as it exists, as the daemon does."""
-    make = Shares.fd
-
-    def fd(self, name):
-        is_new = name not in self._fds
-        number = make(self, name)
-        if is_new and name == FRAMES:
-            with mmap.mmap(number, 0) as ring:
-                format_ring(ring, slots=SLOTS, slot_bytes=SLOT_BYTES)
-        return number
-
-    monkeypatch.setattr(Shares, "fd", fd)
 
 
 @pytest.fixture

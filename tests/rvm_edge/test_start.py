@@ -7,8 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,30 +14,9 @@ from models.vision import default_detector_directory
 from models.world.catalogue import default_chamber_directory
 from rvm_edge.data_dir import holder
 from tests.rvm_edge.machine import PATIENCE_S, Machine, command_line, environment, is_alive, run
+from tests.small_disk import fill, small_disk
 
 IMAGES = default_chamber_directory() / "images"
-
-
-@contextmanager
-def tmpfs(directory: Path, options: str):
-    """A small file system of its own, where this user may make one."""
-    directory.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", options, "rvm-edge-test", str(directory)]
-    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("this user cannot mount")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-def fill(directory: Path) -> None:
-    with (directory / "filling").open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 4096):
-                pass
-        except OSError:
-            pass
 
 
 # -- one machine to a data directory ------------------------------------------------------------
@@ -136,7 +113,7 @@ def test_a_file_is_no_data_directory(tmp_path):
 
 
 def test_a_read_only_one_is_refused_and_still_shows_what_it_holds(tmp_path):
-    with tmpfs(tmp_path / "disk", "size=8m") as disk:
+    with small_disk(tmp_path / "disk", "8m") as disk:
         with Machine(disk / "data").ready() as machine:
             machine.insert("reject")
             machine.until_deposit("rejected")
@@ -152,7 +129,7 @@ def test_a_read_only_one_is_refused_and_still_shows_what_it_holds(tmp_path):
 
 
 def test_a_full_disk_is_said_at_the_first_start(tmp_path):
-    with tmpfs(tmp_path / "disk", "size=100k") as disk:
+    with small_disk(tmp_path / "disk", "100k") as disk:
         fill(disk)
         done = run("start", "--data-dir", disk / "data", cwd=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -161,7 +138,7 @@ def test_a_full_disk_is_said_at_the_first_start(tmp_path):
 
 
 def test_on_a_disk_that_is_full_by_now_it_starts_and_shows_what_it_has(tmp_path):
-    with tmpfs(tmp_path / "disk", "size=2m") as disk:
+    with small_disk(tmp_path / "disk", "2m") as disk:
         with Machine(disk / "data").ready() as machine:
             machine.insert("reject")
             machine.until_deposit("rejected")
@@ -190,7 +167,7 @@ def test_without_a_ledger_nothing_is_accepted_and_that_shows(tmp_path):
 
 def test_a_disk_without_room_for_a_store_says_so(tmp_path):
     """The maps of a store on a full disk must not be touched: that would be a bus error."""
-    with tmpfs(tmp_path / "disk", "size=64k") as disk:
+    with small_disk(tmp_path / "disk", "64k") as disk:
         (disk / "data" / "sim").mkdir(parents=True)
         (disk / "data" / "sim" / "pins").write_bytes(b"\0\0\0\0")
         (disk / "data" / "sim" / "scene").write_bytes(b"")
