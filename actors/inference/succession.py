@@ -302,10 +302,6 @@ class Succession:
         self._mark(swap.refused(self.shelf, why, self._ctx.clock.wall()), durable=True)
         self._ctx.emit("model_refused", why=why)
 
-    def turn_away(self, why: str) -> None:
-        """It does not serve, and that is not its own failure."""
-        self._mark(swap.turned_away(self.shelf, why), durable=True)
-
     def confirm(self) -> None:
         """Somebody wants the one that serves."""
         self._mark(swap.confirmed(self.shelf), durable=True)
