@@ -1,6 +1,6 @@
 """The manifest of a model: what the weights in a directory are, and how they want to be used.
 
-    detector-v0/
+    detector-v1/
     ├─ manifest.json     this file's `Manifest`
     ├─ model.onnx        the weights; their size and SHA-256 stand in the manifest
     ├─ golden/*.png      pictures with known answers, digests in the manifest (optional)

@@ -25,6 +25,14 @@ def share(text: str) -> float:
     return number
 
 
+def rate(text: str) -> float:
+    """Read a rate of learning, above 0 and at most 1."""
+    number = share(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} teaches nothing")
+    return number
+
+
 def span(text: str) -> tuple[int, int]:
     """Read `16-44`, or `16` for both ends."""
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)

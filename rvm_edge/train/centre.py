@@ -40,10 +40,13 @@ def fit_centre(
         batch=about.batch,
         variants=about.variants,
         seed=about.seed,
+        rate=about.rate or fit.Recipe.rate,
+        start=about.start_sha256,
     )
+    start = Path(about.start) / fit.CHECKPOINT if about.start else None
     try:
         sets = [open_set(Path(source)) for source in about.sources]
-        run = fit.Run(sets, path, recipe, device, _ahead)
+        run = fit.Run(sets, path, recipe, device, _ahead, start)
         for report in run.learn(should_stop):
             measured = (
                 "" if report.validation is None else f", on unseen pictures {report.validation:.3f}"
@@ -61,6 +64,19 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield batch
+
+
+def digest_of(run: Path) -> str:
+    """What says which weights of a run another one begins with.
+
+    Raises:
+        RunInvalid: nothing is saved there.
+    """
+    from models.vision.training.fit import CHECKPOINT, digest
+
+    if not (run / CHECKPOINT).exists():
+        raise RunInvalid(f"{run} has saved nothing to learn on from")
+    return digest(run / CHECKPOINT)
 
 
 def steps_done(path: Path) -> int:
@@ -90,8 +106,9 @@ def adopt(path: Path, sources: tuple[str, ...]) -> RunAbout | None:
     for source in sources:
         open_set(Path(source))
     recipe = torch.load(path / CHECKPOINT, map_location="cpu", weights_only=True)["recipe"]
+    digest_of_start = recipe.pop("start", "")
     known = {name: recipe[name] for name in RunAbout.__struct_fields__ if name in recipe}
-    return RunAbout(network="centre", sources=sources, **known)
+    return RunAbout(network="centre", sources=sources, start_sha256=digest_of_start, **known)
 
 
 def export_centre(path: Path, about: RunAbout) -> bytes:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from rvm_edge.train.arguments import folder, natural, size
+from rvm_edge.train.arguments import folder, natural, rate, size
 from rvm_edge.train.meter import Meter, duration_text
-from rvm_edge.train.runs import NETWORKS, RunAbout, RunInvalid, claim
+from rvm_edge.train.runs import NETWORKS, RUN_FILE, RunAbout, RunInvalid, claim, read
 from rvm_edge.train.stopping import Stop
 
 EXIT_OK, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
@@ -29,6 +29,8 @@ examples:
   bin/train fit --network centre  --from work/rendered  --out work/run
   bin/train fit --network yolo26n --from work/developed --out work/yolo --size 320x256 --epochs 60
   bin/train fit --network centre  --from rendered/a rendered/b --out work/try --steps 500
+  bin/train fit --start work/run --rate 5e-4 --steps 1000 --size 384x288 --from work/rendered \
+      --out work/larger
 
 centre learns from rendered light and develops it itself: --from takes several sets, and pictures
 that are added while it runs are taken in. The YOLOs learn from developed pictures. A GPU is used
@@ -82,6 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=VARIANTS,
         help=f"photographs of each rendered picture, centre (default: {VARIANTS})",
     )
+    parser.add_argument(
+        "--rate", metavar="R", type=rate, default=0.0, help="of learning, centre (default: 2e-3)"
+    )
+    parser.add_argument(
+        "--start",
+        metavar="RUN",
+        type=folder,
+        help="another run whose weights to learn on from, also at another size (centre)",
+    )
     parser.add_argument("--seed", metavar="S", type=int, default=1, help="of the run (default: 1)")
     parser.add_argument(
         "--device", metavar="NAME", default="", help="cpu, cuda, cuda:1 (default: a GPU if any)"
@@ -96,11 +107,10 @@ def run(args: argparse.Namespace) -> int:
     """Train; give the exit code."""
     from models.vision.rendering.dataset import SetInvalid
 
-    about = _about(args)
     with Stop("this step" if args.network == "centre" else "this epoch") as stop:
         try:
             finished, elapsed_s = fit(
-                args.out, about, args.device, lambda: stop.asked, half=args.bf16
+                args.out, _about(args), args.device, lambda: stop.asked, half=args.bf16
             )
         except (RunInvalid, SetInvalid) as error:
             print(f"bin/train fit: {error}", file=sys.stderr)
@@ -143,6 +153,9 @@ def fit(
 
 def _about(args: argparse.Namespace) -> RunAbout:
     is_centre = args.network == "centre"
+    start = args.start.resolve() if args.start else None
+    if not is_centre and (start or args.rate):
+        raise RunInvalid("--start and --rate are centre's; a YOLO has its own schedule")
     return RunAbout(
         network=args.network,
         sources=tuple(str(source.resolve()) for source in args.sources),
@@ -153,7 +166,22 @@ def _about(args: argparse.Namespace) -> RunAbout:
         steps=args.steps if is_centre else 0,
         variants=args.variants if is_centre else 0,
         epochs=0 if is_centre else args.epochs,
+        rate=args.rate,
+        **_begun_from(args.out, start),
     )
+
+
+def _begun_from(out: Path, start: Path | None) -> dict[str, str]:
+    """A run that has begun keeps the weights it began with; the other may have gone on since."""
+    from rvm_edge.train.centre import digest_of
+
+    if start is None:
+        return {}
+    if (out / RUN_FILE).exists():
+        was = read(out)
+        if was.start == str(start):
+            return {"start": was.start, "start_sha256": was.start_sha256}
+    return {"start": str(start), "start_sha256": digest_of(start)}
 
 
 def _check(about: RunAbout) -> None:

@@ -24,6 +24,8 @@ class RunAbout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sources: folders of the pictures, absolute: rendered for `centre`, one developed for YOLO.
         epochs: passes over the pictures (YOLO); `steps`: batches in all (centre).
         variants: how often each rendered picture is developed (centre).
+        rate: of learning, at its highest (centre); 0: the recipe's own.
+        start: the run whose weights it learns on from, as they were when it began (centre).
     """
 
     network: Network
@@ -35,6 +37,9 @@ class RunAbout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 0
     variants: int = 0
     epochs: int = 0
+    rate: float = 0.0
+    start: str = ""
+    start_sha256: str = ""
 
 
 def claim(path: Path, about: RunAbout) -> None:

@@ -164,7 +164,7 @@ def test_a_burst_is_judged_by_all_of_its_pictures(tmp_path):
         assert isinstance(answer, Classified), answer
         assert answer.decision == "accept"
         assert answer.votes == ("accept", "accept", "accept")
-        assert answer.model == "detector-v0"
+        assert answer.model == SHIPPED.name
         assert machine.decide("007_0000").decision == "reject"
 
 
@@ -291,7 +291,7 @@ def test_a_detector_that_sees_wrongly_is_replaced_after_two_canaries(tmp_path):
 def test_the_golden_test_can_be_asked_for(tmp_path):
     with eyes(tmp_path) as machine:
         machine.sup.request("inference", ProveModel())
-        assert machine.events.named("model_proven") == [{"model": "detector-v0"}]
+        assert machine.events.named("model_proven") == [{"model": SHIPPED.name}]
         machine.tell(CycleChanged(busy=True))
         with pytest.raises(RequestFailed, match="busy"):
             machine.sup.request("inference", ProveModel())
@@ -364,8 +364,8 @@ def test_a_damaged_newcomer_is_never_loaded(tmp_path, damage):
     with eyes(tmp_path) as machine:
         answer = machine.use(new)
         assert word in answer.refused
-        assert answer.model == "detector-v0"
-        assert machine.decide().model == "detector-v0"
+        assert answer.model == SHIPPED.name
+        assert machine.decide().model == SHIPPED.name
         eventually(lambda: word in machine.facts.get("trouble", ""))
         assert machine.sup.ref("inference").incarnation == 1
         assert not (tmp_path / "exploded").exists()
@@ -388,7 +388,7 @@ def test_a_newcomer_that_misbehaves_in_its_trial_is_denied(tmp_path, fault):
     with eyes(tmp_path, **limits) as machine:
         answer = machine.use(new, fault=fault)
         assert word in answer.refused
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         eventually(lambda: word in machine.facts.get("trouble", ""))
         (denial,) = shelf(tmp_path)["denied"].values()
         assert denial["name"] == "new"
@@ -408,7 +408,7 @@ def test_what_kills_the_process_while_it_is_put_into_service_gives_way(tmp_path,
         eventually(lambda: '"adopt"' in shelf_text(tmp_path), 30.0)
         began_s = machine.sup.system.clock.monotonic()
         machine.until_incarnation(2)
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         assert machine.sup.system.clock.monotonic() - began_s < BACK_S
         assert "put into service" in machine.facts["trouble"]
         assert shelf(tmp_path)["current"] == ""
@@ -423,7 +423,7 @@ def test_what_misbehaves_in_its_first_time_of_service_gives_way(tmp_path, fault)
         machine.use(new, fault=fault, when="service")
         began_s = machine.sup.system.clock.monotonic()
         machine.until_incarnation(2)
-        assert machine.facts["model"] == "detector-v0"
+        assert machine.facts["model"] == SHIPPED.name
         assert machine.sup.system.clock.monotonic() - began_s < BACK_S
         assert machine.facts["trouble"]
         assert shelf(tmp_path)["current"] == ""
@@ -442,7 +442,7 @@ def test_the_process_of_a_trial_may_be_killed_or_frozen(tmp_path):
         machine.tell(UseModel(str(new), fault="hang", again=True))
         os.kill(machine.trial(), signal.SIGSTOP)
         eventually(lambda: "hangs" in machine.facts.get("trouble", ""), 30.0)
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         assert machine.sup.ref("inference").incarnation == 1
 
 
@@ -452,7 +452,7 @@ def test_decisions_go_on_while_a_newcomer_is_tried(tmp_path):
         machine.tell(UseModel(str(new), fault="hang"))
         machine.trial()
         for _ in range(5):
-            assert machine.decide().model == "detector-v0"
+            assert machine.decide().model == SHIPPED.name
         assert "tried" in machine.facts["newcomer"]
         with pytest.raises(RequestFailed, match="busy"):
             machine.use(make_model(tmp_path / "newer"))
@@ -467,7 +467,7 @@ def test_a_trial_dies_with_the_process_that_asked_for_it(tmp_path, number):
         os.kill(machine.row.running.pid, number)
         machine.until_incarnation(2)
         eventually(lambda: not is_alive(trial))
-        assert machine.facts["model"] == "detector-v0"
+        assert machine.facts["model"] == SHIPPED.name
         assert shelf(tmp_path)["denied"] == {}
 
 
@@ -477,7 +477,7 @@ def test_no_model_is_exchanged_while_an_item_is_dealt_with(tmp_path):
         machine.tell(CycleChanged(busy=True))
         machine.tell(UseModel(str(new)))
         eventually(lambda: "waits for the item" in machine.facts.get("newcomer", ""), 30.0)
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         machine.tell(CycleChanged(busy=False))
         eventually(lambda: machine.facts["model"] == "new")
         assert machine.decide().model == "new"
@@ -491,9 +491,9 @@ def test_a_newcomer_serves_on_after_a_restart(tmp_path):
         os.kill(machine.row.running.pid, signal.SIGKILL)
         machine.until_incarnation(2)
         assert machine.decide().model == "new"
-        assert machine.use(SHIPPED).model == "detector-v0"
+        assert machine.use(SHIPPED).model == SHIPPED.name
     with eyes(tmp_path) as machine:
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         assert (shelf(tmp_path)["current"], shelf(tmp_path)["previous"]) == ("", "new")
 
 
@@ -506,7 +506,7 @@ def test_a_stop_in_order_is_no_failure_of_a_model_on_probation(tmp_path):
         eventually(lambda: machine.facts.get("newcomer") == "on probation")
         os.kill(machine.row.running.pid, signal.SIGKILL)
         machine.until_incarnation(2)
-        assert machine.facts["model"] == "detector-v0"
+        assert machine.facts["model"] == SHIPPED.name
 
 
 def test_a_model_that_was_damaged_in_the_store_gives_way_to_the_one_before_it(tmp_path):
@@ -539,7 +539,7 @@ def test_a_store_that_cannot_be_read_is_put_aside(tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "shelf.json").write_text("{")
     with eyes(tmp_path) as machine:
-        assert machine.decide().model == "detector-v0"
+        assert machine.decide().model == SHIPPED.name
         assert machine.events.named("model_store_damaged")
         assert (tmp_path / "models" / "shelf.damaged").read_text() == "{"
 

@@ -13,7 +13,7 @@ from models.vision.swap import START_TRIES_MAX, Shelf
 from models.vision.trial import Stumbled
 from supervisors import Waiting
 from supervisors.testing import VirtualClock, eventually
-from tests.actors.models import make_model
+from tests.actors.models import SHIPPED, make_model
 
 CLASSES = ("mineral", "not_empty", "soda", "milk", "yogurt", "dishwasher", "non_mineral")
 LOW = dict.fromkeys(CLASSES, 0.001)
@@ -100,7 +100,7 @@ def test_a_model_that_does_not_fit_is_tried_in_a_fresh_process_then_given_up(sto
 
 
 def test_without_any_that_fits_the_machine_waits(store, monkeypatch):
-    refuse_memory(monkeypatch, "new", "old", "detector-v0")
+    refuse_memory(monkeypatch, "new", "old", SHIPPED.name)
     with pytest.raises(MemoryError):
         start(store)
     for _ in range(5):  # it is asked again and again, and costs no restart
@@ -140,7 +140,7 @@ def test_the_only_model_there_is_is_tried_for_ever(tmp_path, monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 start(store)
     chosen, _, _ = start(store)
-    assert chosen.directory.name == "detector-v0"
+    assert chosen.directory.name == SHIPPED.name
 
 
 def test_a_denied_model_stays_out(store):

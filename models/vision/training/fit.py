@@ -7,6 +7,7 @@ Pictures that are rendered while it runs are taken in at the next look into the 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ class Recipe:
         width_px, height_px: of the network's input.
         steps: batches in all; the learning rate falls to nothing over them (cosine).
         variants: how often each rendered picture is developed.
+        rate: of learning, at its highest.
+        start: SHA-256 of the checkpoint whose average is learned on from; empty: from nothing.
         averaged: of the weights' moving average, which is what gets exported.
         look_every: steps after which the folder is looked into and the average is validated.
     """
@@ -52,6 +55,7 @@ class Recipe:
     averaged: float = 0.998
     seed: int = 1
     look_every: int = 250
+    start: str = ""
 
 
 class Report(NamedTuple):
@@ -83,27 +87,33 @@ class Run:
         recipe: Recipe,
         device: str = "",
         ahead: Callable[[Iterator[Batch]], Iterator[Batch]] = iter,
+        start: Path | None = None,
     ) -> None:
         """Begin it, or go on with it.
 
         Args:
             ahead: gives the same batches, and may prepare the next while one is learned.
+            start: a checkpoint whose average is learned on from; the recipe has its digest.
 
         Raises:
-            RunInvalid: the folder holds the run of another recipe.
+            RunInvalid: the folder holds the run of another recipe, or `start` is not the recipe's.
         """
         self._ahead = ahead
         self.recipe, self._path, self._folders = recipe, path, folders
         path.mkdir(parents=True, exist_ok=True)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.manual_seed(recipe.seed)
-        self.network = CentreNet(len(CLASSES)).to(self._device, memory_format=torch.channels_last)
+        network = CentreNet(len(CLASSES))
+        has_begun = (path / CHECKPOINT).exists()
+        if recipe.start and not has_begun:
+            network.load_state_dict(_start(start, recipe.start))
+        self.network = network.to(self._device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self._optimiser = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
         self.step = 0
         self._cache: dict[tuple[int, int], list[Sample]] = {}
         self._validation: dict[tuple[int, int], Sample] = {}
-        if (path / CHECKPOINT).exists():
+        if has_begun:
             self._load()
 
     def learn(self, until: Callable[[], bool] = lambda: False) -> Iterator[Report]:
@@ -235,12 +245,27 @@ class Run:
 
     def _load(self) -> None:
         state = torch.load(self._path / CHECKPOINT, map_location=self._device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise RunInvalid(f"{self._path} holds a run of {state['recipe']}; name another folder")
+        was = Recipe(**state["recipe"])
+        if was != self.recipe:
+            raise RunInvalid(f"{self._path} holds a run of {was}; name another folder")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
+
+
+def digest(checkpoint: Path) -> str:
+    """What `Recipe.start` says of a checkpoint."""
+    return hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+
+
+def _start(checkpoint: Path | None, wanted: str) -> dict[str, Tensor]:
+    """The weights to learn on from; those of a run that has gone on since are others."""
+    if checkpoint is None or not checkpoint.exists() or digest(checkpoint) != wanted:
+        raise RunInvalid(f"{checkpoint} is not the checkpoint {wanted[:12]}… that the recipe names")
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    average: dict[str, Tensor] = state["average"]
+    return average
 
 
 def _groups(network: CentreNet, decay: float) -> list[dict[str, Any]]:

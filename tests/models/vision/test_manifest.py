@@ -211,5 +211,5 @@ def test_authentic_but_no_network(model_copy, content):
     digest = hashlib.sha256(content).hexdigest()
     weights = {"file": "model.onnx", "format": "onnx", "size_bytes": len(content), "sha256": digest}
     edit(model_copy, weights=weights)
-    with pytest.raises(WeightsUnreadable, match="detector-v0"):
+    with pytest.raises(WeightsUnreadable, match=default_detector_directory().name):
         open_detector(model_copy)

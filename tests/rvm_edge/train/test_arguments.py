@@ -6,12 +6,13 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from rvm_edge.train.arguments import folder, natural, share, size, span
+from rvm_edge.train.arguments import folder, natural, rate, share, size, span
 
 
 def test_words_become_values(tmp_path):
     assert natural("12") == 12
     assert share("0.25") == 0.25
+    assert rate("5e-4") == 0.0005
     assert span("16-44") == (16, 44)
     assert span("8") == (8, 8)
     assert size("320x240") == (320, 240)
@@ -27,6 +28,8 @@ def test_words_become_values(tmp_path):
         (share, "1.5"),
         (share, "nan"),
         (share, "half"),
+        (rate, "0"),
+        (rate, "-1"),
         (span, "44-16"),
         (span, "0-4"),
         (span, "4-"),

@@ -10,7 +10,7 @@ from models.vision.rendering.scene import HEIGHT_PX, WIDTH_PX  # noqa: E402
 from models.vision.rendering.truth import Box, Truth  # noqa: E402
 from models.vision.training.decode import EndToEnd, rows  # noqa: E402
 from models.vision.training.export import fused, load_average, to_onnx  # noqa: E402
-from models.vision.training.fit import CHECKPOINT, Recipe, Run, RunInvalid  # noqa: E402
+from models.vision.training.fit import CHECKPOINT, Recipe, Run, RunInvalid, digest  # noqa: E402
 from models.vision.training.network import CentreNet  # noqa: E402
 
 TINY = Recipe(width_px=64, height_px=48, steps=12, batch=4, variants=1, look_every=6)
@@ -120,3 +120,31 @@ def test_an_untrained_network_sees_next_to_nothing():
     with torch.no_grad():
         found = rows(CentreNet(len(CLASSES)).eval()(torch.rand(1, 3, 240, 320)))
     assert found[..., 4].max() < 0.2
+
+
+def test_a_run_learns_on_from_another_ones_weights_at_another_size(folder, tmp_path):
+    list(Run([folder], tmp_path / "first", TINY, "cpu").learn())
+    checkpoint = tmp_path / "first" / CHECKPOINT
+    recipe = Recipe(
+        width_px=96, height_px=64, steps=2, batch=4, variants=1, rate=1e-9, start=digest(checkpoint)
+    )
+    run = Run([folder], tmp_path / "second", recipe, "cpu", start=checkpoint)
+    for name, value in run.network.state_dict().items():
+        torch.testing.assert_close(value, weights(tmp_path / "first")[name])
+    list(run.learn())
+    # It goes on without the other one, and not with another recipe.
+    checkpoint.unlink()
+    with pytest.raises(RunInvalid, match="another folder"):
+        Run([folder], tmp_path / "second", TINY, "cpu")
+
+
+@pytest.mark.parametrize("start", [None, "gone", "changed"])
+def test_weights_that_are_not_those_of_the_recipe_are_refused(folder, tmp_path, start):
+    list(Run([folder], tmp_path / "first", TINY, "cpu").learn())
+    checkpoint = tmp_path / "first" / CHECKPOINT
+    recipe = Recipe(width_px=64, height_px=48, steps=2, batch=4, start=digest(checkpoint))
+    if start == "changed":
+        checkpoint.write_bytes(checkpoint.read_bytes() + b".")
+    where = {"gone": tmp_path / "nowhere" / CHECKPOINT, "changed": checkpoint}.get(start)
+    with pytest.raises(RunInvalid, match="is not the checkpoint"):
+        Run([folder], tmp_path / "second", recipe, "cpu", start=where)
