@@ -159,6 +159,7 @@ def test_something_else_is_not_overwritten_by_a_model(tmp_path, capsys):
     assert (out / "dear.jpg").exists()
 
 
+@needs_torch
 def test_there_must_be_weights_to_learn_on_from_and_a_yolo_takes_none(tmp_path, capsys):
     words = ["fit", "--from", str(tmp_path), "--start", str(tmp_path), "--out", str(tmp_path / "r")]
     assert cli.main(words) == 2
