@@ -188,10 +188,8 @@ def _jpeg(rendered: Rendered, wish: Wish, variant: int) -> bytes:
     import cv2
     import numpy as np
 
-    from models.vision.rendering.development import develop
-
     rng = np.random.default_rng((wish.seed, rendered.index, variant))
-    picture = develop(rendered.light, rng, harsh=wish.harsh)
+    picture = rendered.photographed(rng, harsh=wish.harsh)
     _, stream = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return stream.tobytes()
 

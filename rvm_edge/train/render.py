@@ -74,14 +74,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Render what is not there yet; give the exit code."""
     from models.vision.rendering.dataset import Folder, SetInvalid
+    from models.vision.rendering.denoising import DenoiserMissing, start_denoiser
     from models.vision.rendering.tracing import RendererMissing, start_renderer
 
     try:
         # Here too, though nothing is rendered here: the cure is told once, not by every worker.
         variant = start_renderer()
+        start_denoiser()
         folder = Folder(args.out, args.seed)
         check_samples(folder, args.samples)
-    except (RendererMissing, SetInvalid) as error:
+    except (DenoiserMissing, RendererMissing, SetInvalid) as error:
         print(f"bin/train render: {error}", file=sys.stderr)
         return EXIT_USAGE
     if not variant.startswith("llvm"):

@@ -36,6 +36,7 @@ def render_one(folder: Folder, index: int, samples: tuple[int, int]) -> None:
     """Render one picture of a set and put it there, whole or not at all."""
     import numpy as np
 
+    from models.vision.rendering.denoising import denoise
     from models.vision.rendering.scene import plan
     from models.vision.rendering.tracing import trace
     from models.vision.rendering.truth import tell_truth
@@ -43,7 +44,8 @@ def render_one(folder: Folder, index: int, samples: tuple[int, int]) -> None:
     scene = plan(folder.seed, index)
     drawn = np.random.default_rng((folder.seed, index, SAMPLES_STREAM))
     count = int(drawn.integers(samples[0], samples[1] + 1))
-    folder.put(index, trace(scene, samples=count, seed=index), tell_truth(scene))
+    light = trace(scene, samples=count, seed=index)
+    folder.put(index, light, denoise(light), tell_truth(scene))
 
 
 if __name__ == "__main__":

@@ -83,8 +83,6 @@ def _labelled(path: Path) -> Path:
 def _developed(path: Path, variants: int) -> Iterator[Shown]:
     import numpy as np
 
-    from models.vision.rendering.development import develop
-
     folder = open_set(path)
     for index in folder.complete():
         if side_of(index) != "val":
@@ -92,7 +90,7 @@ def _developed(path: Path, variants: int) -> Iterator[Shown]:
         rendered = folder.get(index)
         truth = rendered.truth
         for variant in range(variants):
-            frame = develop(rendered.light, np.random.default_rng((folder.seed, index, variant)))
+            frame = rendered.photographed(np.random.default_rng((folder.seed, index, variant)))
             true = tuple(Labelled(box.class_name, box[1:]) for box in truth.boxes)
             kinds = "+".join(truth.kinds)
             name = f"s{folder.seed}-{stem(index, variant)}"

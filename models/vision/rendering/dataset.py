@@ -1,6 +1,7 @@
-"""Rendered pictures on the disk, one triple of files each; whatever is complete is kept.
+"""Rendered pictures on the disk, four files each; whatever is complete is kept.
 
     000042.hdr     linear light, Radiance RGBE, 448 × 336
+    000042.calm.hdr   the same without the noise of path tracing
     000042.png     masks: thing number in the low four bits, liquid in the fifth
     000042.json    what is true of it; written last, so that its presence says "complete"
 
@@ -19,12 +20,13 @@ import cv2
 import msgspec
 import numpy as np
 
-from models.vision.rendering.development import Light
+from models.vision.rendering.denoising import grained
+from models.vision.rendering.development import HARSH, Light, Picture, develop
 from models.vision.rendering.items import CLASSES
 from models.vision.rendering.truth import Box, Decision, Mask, Truth
 
 LIQUID_BIT = 16
-RECIPE = 2
+RECIPE = 3
 """Of the renderer: pictures of another recipe are another set."""
 VALIDATION_EVERY = 10
 """A picture whose number is divisible by this is measured on and never learned from."""
@@ -50,12 +52,17 @@ class Rendered(NamedTuple):
     """One picture as it lies on the disk.
 
     Attributes:
-        light: linear float32 (H, W, 3) RGB.
+        light: linear float32 (H, W, 3) RGB, with the noise of its few samples; `calm`, without.
     """
 
     index: int  # type: ignore[assignment]  # of the picture; nobody searches a picture as a tuple
     light: Light
+    calm: Light
     truth: Truth
+
+    def photographed(self, rng: np.random.Generator, *, harsh: float = HARSH) -> Picture:
+        """One photograph of it: uint8 (H, W, 3) BGR; the same numbers give the same one."""
+        return develop(grained(self.light, self.calm, rng), rng, harsh=harsh)
 
 
 class Folder:
@@ -87,11 +94,12 @@ class Folder:
         """Indices of the pictures that are there, growing."""
         return sorted(int(file.stem) for file in self._path.glob("[0-9]*.json"))
 
-    def put(self, index: int, light: Light, truth: Truth) -> None:
+    def put(self, index: int, light: Light, calm: Light, truth: Truth) -> None:
         """Keep a picture; after a crash in the middle it is as if it had never been begun."""
         stem = f"{index:06d}"
-        _, coded = cv2.imencode(".hdr", np.ascontiguousarray(light[..., ::-1]))
-        _write(self._path / f"{stem}.hdr", coded.tobytes())
+        for name, linear in ((f"{stem}.hdr", light), (f"{stem}.calm.hdr", calm)):
+            _, coded = cv2.imencode(".hdr", np.ascontiguousarray(linear[..., ::-1]))
+            _write(self._path / name, coded.tobytes())
         _, coded = cv2.imencode(".png", truth.item + LIQUID_BIT * truth.liquid)
         _write(self._path / f"{stem}.png", coded.tobytes())
         _write(self._path / f"{stem}.json", json.dumps(truth.row()).encode())
@@ -103,13 +111,14 @@ class Folder:
             SetInvalid: a file of it is damaged; it is to be deleted and rendered again.
         """
         stem = self._path / f"{index:06d}"
-        light = cv2.imread(f"{stem}.hdr", cv2.IMREAD_UNCHANGED)
+        light, calm = _linear(f"{stem}.hdr"), _linear(f"{stem}.calm.hdr")
         masks = cv2.imread(f"{stem}.png", cv2.IMREAD_UNCHANGED)
         row = _row(Path(f"{stem}.json"))
-        if light is None or masks is None or row is None or light.shape[:2] != masks.shape:
+        if light is None or calm is None or masks is None or row is None:
             raise SetInvalid(f"{stem}.* is damaged; delete these files and render again")
-        linear = np.ascontiguousarray(light[..., ::-1], np.float32)
-        return Rendered(index, linear, _truth(row, masks.astype(np.uint8)))
+        if not light.shape[:2] == calm.shape[:2] == masks.shape:
+            raise SetInvalid(f"{stem}.* differ in size; delete these files and render again")
+        return Rendered(index, light, calm, _truth(row, masks.astype(np.uint8)))
 
     def about(self, index: int) -> Row:
         """Read what is true of a picture, but not the picture.
@@ -125,6 +134,11 @@ class Folder:
 
     def __iter__(self) -> Iterator[Rendered]:
         return (self.get(index) for index in self.complete())
+
+
+def _linear(file: str) -> Light | None:
+    coded = cv2.imread(file, cv2.IMREAD_UNCHANGED)
+    return None if coded is None else np.ascontiguousarray(coded[..., ::-1], np.float32)
 
 
 def _decoded(path: Path) -> object:

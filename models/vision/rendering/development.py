@@ -19,7 +19,11 @@ WHITE_MAX = 1.6
 """Times the light that makes a pixel white; what is more is cut off before the lens blurs it."""
 
 
-def develop(light: Light, rng: np.random.Generator, *, harsh: float = 0.15) -> Picture:
+HARSH = 0.15
+"""How likely each of dirt, strong blur and strong noise is, where nobody says otherwise."""
+
+
+def develop(light: Light, rng: np.random.Generator, *, harsh: float = HARSH) -> Picture:
     """Take the picture.
 
     Args:

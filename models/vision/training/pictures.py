@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.vision.rendering.dataset import Rendered
-from models.vision.rendering.development import develop
+from models.vision.rendering.development import HARSH
 from models.vision.rendering.items import CLASSES
 from models.vision.training.targets import Target, make_target
 
@@ -55,7 +55,7 @@ class Example(NamedTuple):
 
 
 def take(
-    rendered: Rendered, seed: Sequence[int], size: tuple[int, int], *, harsh: float = 0.15
+    rendered: Rendered, seed: Sequence[int], size: tuple[int, int], *, harsh: float = HARSH
 ) -> Sample:
     """Develop one variant of a rendered picture, in the network's size.
 
@@ -63,7 +63,7 @@ def take(
         seed: of the variant; the same one gives the same picture.
         size: width and height in pixels.
     """
-    picture = develop(rendered.light, np.random.default_rng(list(seed)), harsh=harsh)
+    picture = rendered.photographed(np.random.default_rng(list(seed)), harsh=harsh)
     height, width = picture.shape[:2]
     truth = rendered.truth
     boxes = np.array([[CLASSES.index(box[0]), *box[1:]] for box in truth.boxes], float)

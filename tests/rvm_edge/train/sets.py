@@ -18,5 +18,5 @@ def make_set(path: Path, indices: Iterable[int], seed: int = 1) -> Folder:
         truth = tell_truth(plan(seed, index))
         light = np.full((*truth.item.shape, 3), 0.1, np.float32)
         light[truth.item > 0] = (0.4, 0.5, 0.6)
-        folder.put(index, light, truth)
+        folder.put(index, light, light, truth)
     return folder

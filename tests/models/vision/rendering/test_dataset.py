@@ -27,7 +27,7 @@ def light(index: int) -> np.ndarray:
 def filled(path: Path, indices=(0, 1)) -> Folder:
     folder = Folder(path, 1)
     for index in indices:
-        folder.put(index, light(index), tell_truth(plan(1, index)))
+        folder.put(index, light(index), light(index) / 2, tell_truth(plan(1, index)))
     return folder
 
 
@@ -45,9 +45,26 @@ def test_a_picture_comes_back_as_it_was_put(tmp_path):
 
 def test_light_keeps_its_range_and_its_colours(tmp_path):
     # Radiance's RGBE shares one exponent: a channel is right to 1/256 of the brightest one.
-    given, back = light(0), filled(tmp_path, (0,)).get(0).light
-    assert back.dtype == np.float32
-    assert (np.abs(back - given) <= given.max(axis=2, keepdims=True) / 127).all()
+    picture = filled(tmp_path, (0,)).get(0)
+    for given, back in ((light(0), picture.light), (light(0) / 2, picture.calm)):
+        assert back.dtype == np.float32
+        assert (np.abs(back - given) <= given.max(axis=2, keepdims=True) / 127).all()
+
+
+def test_a_photograph_is_of_the_calm_light_with_some_grain_or_none(tmp_path):
+    folder = Folder(tmp_path, 1)
+    calm = np.full((HEIGHT_PX, WIDTH_PX, 3), 0.5, np.float32)
+    noisy = calm * np.random.default_rng(0).exponential(1, calm.shape).astype(np.float32)
+    folder.put(0, noisy, calm, tell_truth(plan(1, 0)))
+    picture = folder.get(0)
+    grains = [
+        float(picture.photographed(np.random.default_rng(seed), harsh=0.0).std(axis=(0, 1)).mean())
+        for seed in range(24)
+    ]
+    again = picture.photographed(np.random.default_rng(3), harsh=0.0)
+    assert np.array_equal(again, picture.photographed(np.random.default_rng(3), harsh=0.0))
+    assert min(grains) < 12  # vignette and sensor only
+    assert max(grains) > 2 * min(grains)
 
 
 def test_an_empty_belt_is_a_picture_too(tmp_path):
@@ -99,7 +116,7 @@ def test_a_folder_whose_description_is_no_description_is_refused(tmp_path):
         Folder(tmp_path, 1)
 
 
-@pytest.mark.parametrize("suffix", ["hdr", "png", "json"])
+@pytest.mark.parametrize("suffix", ["hdr", "calm.hdr", "png", "json"])
 @pytest.mark.parametrize("damage", ["gone", "empty", "half", "other"])
 def test_a_damaged_file_is_named_with_the_cure(tmp_path, suffix, damage):
     folder = filled(tmp_path, (0,))
@@ -118,7 +135,7 @@ def test_a_damaged_file_is_named_with_the_cure(tmp_path, suffix, damage):
 def test_a_picture_of_another_size_is_refused(tmp_path):
     folder = filled(tmp_path, (0,))
     truth = tell_truth(plan(1, 0))
-    folder.put(0, light(0)[::2, ::2], truth)
+    folder.put(0, light(0)[::2, ::2], light(0), truth)
     with pytest.raises(SetInvalid, match="delete these files"):
         folder.get(0)
 
@@ -145,7 +162,7 @@ from models.vision.rendering.truth import tell_truth
 folder, truth = Folder(Path(sys.argv[1]), 1), tell_truth(plan(1, 0))
 light = np.ones((HEIGHT_PX, WIDTH_PX, 3), np.float32)
 for index in range(100_000):
-    folder.put(index, light, truth)
+    folder.put(index, light, light, truth)
     print(index, flush=True)
 """
 

@@ -30,7 +30,7 @@ def folder(tmp_path):
         name, kind = ("mineral", "mineral") if index % 2 else ("soda", "can")
         boxes = (Box(name, x, y, x + 200, y + 150),)
         truth = Truth((kind,), "accept" if index % 2 else "reject", boxes, item, item * 0)
-        folder.put(index, light, truth)
+        folder.put(index, light, light, truth)
     return folder
 
 

@@ -22,7 +22,7 @@ def bottle(x1=120, y1=80, x2=320, y2=160) -> Rendered:
     item[y1:y2, x1:x2] = 1
     liquid[y1:y2, (x1 + x2) // 2 : x2] = 1
     boxes = tuple(Box(name, x1, y1, x2, y2) for name in ("mineral", "not_empty"))
-    return Rendered(0, light, Truth(("mineral_full",), "reject", boxes, item, liquid))
+    return Rendered(0, light, light, Truth(("mineral_full",), "reject", boxes, item, liquid))
 
 
 def test_every_kind_has_a_class():
