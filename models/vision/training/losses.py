@@ -65,10 +65,15 @@ def _giou(reach: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 
 
 def _covered(logits: Tensor, truths: Truths) -> Tensor:
-    liquid = functional.binary_cross_entropy_with_logits(logits[:, 1 + NOT_EMPTY], truths.liquid)
+    liquid = functional.binary_cross_entropy_with_logits(
+        logits[:, 1 + NOT_EMPTY], truths.liquid, reduction="none"
+    )
     solid = torch.cat([logits[:, : 1 + NOT_EMPTY], logits[:, 2 + NOT_EMPTY :]], 1)
     cover = truths.cover.long()
     # Without the liquid's channel the classes behind it move up by one.
     number = torch.where((cover > 1 + NOT_EMPTY) & (cover != UNKNOWN), cover - 1, cover)
     what = functional.cross_entropy(solid, number, ignore_index=UNKNOWN)
-    return what + 2.0 * liquid
+    # Most of a picture is belt, and dry: what has to be learned is asked where a thing lies.
+    thing = (cover != 0) & (cover != UNKNOWN)
+    inside = (liquid * thing).sum() / thing.sum().clamp(min=1)
+    return what + liquid.mean() + inside

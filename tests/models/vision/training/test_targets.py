@@ -100,3 +100,16 @@ def test_doubles_of_one_thing_are_not_given():
     given = target((MINERAL, 40.0, 60.0, 280.0, 140.0))
     found = rows(perfect(given), 24)[0]
     assert (found[:, 4] > 0.05).sum() == 1
+
+
+def test_water_that_is_missed_costs_as_much_in_a_small_bottle_as_in_a_large_one():
+    costs = []
+    for scale in (1, 3):
+        edges = (100.0, 80.0, 100.0 + 40 * scale, 80.0 + 24 * scale)
+        given = target((MINERAL, *edges), (NOT_EMPTY, *edges))
+        answer = perfect(given)
+        cover = answer.cover.clone()
+        cover[:, 1 + NOT_EMPTY] = -6.0
+        costs.append(float(loss(answer._replace(cover=cover), truths(given)).cover))
+    assert costs[0] == pytest.approx(costs[1], rel=0.25)
+    assert costs[0] > 5
