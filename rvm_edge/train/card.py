@@ -10,7 +10,7 @@ from models.vision.manifest import Manifest
 from models.vision.training.thresholds import Thresholds
 from rvm_edge.train import plots
 from rvm_edge.train.answers import Answer
-from rvm_edge.train.describing import CARD
+from rvm_edge.train.describing import CARD, history
 from rvm_edge.train.referee import Counted, Score, Sitting, sit
 from rvm_edge.train.runs import RunAbout
 from rvm_edge.train.shown import Shown
@@ -69,7 +69,11 @@ def _lines(facts: Facts, own: Sitting, steps: tuple[Step, ...], *, has_log: bool
 def _what(facts: Facts, *, has_log: bool) -> Iterator[str]:
     manifest, about = facts.manifest, facts.about
     told = manifest.provenance
-    work = f"{about.epochs} epochs" if about.epochs else f"{about.steps} steps"
+    work = (
+        f"{about.epochs} epochs of {about.batch} pictures, seed {about.seed}"
+        if about.epochs
+        else history(facts.run_path, about)
+    )
     rows = {
         "weights": f"`{manifest.weights.file}`, {manifest.weights.size_bytes / 1e6:.1f} MB,"
         f" SHA-256 `{manifest.weights.sha256[:16]}…`",
@@ -77,7 +81,7 @@ def _what(facts: Facts, *, has_log: bool) -> Iterator[str]:
         "classes": ", ".join(manifest.classes),
         "made by": told.made_by,
         "learned from": told.trained_on,
-        "the run": f"{work} of {about.batch} pictures, seed {about.seed}",
+        "the run": work,
         "licence": told.licence,
         "golden pictures": str(len(manifest.golden)),
     }

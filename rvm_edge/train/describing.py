@@ -19,6 +19,7 @@ from models.vision.manifest import (
     Provenance,
     Weights,
 )
+from rvm_edge.train import runs
 from rvm_edge.train.runs import RunAbout
 
 if TYPE_CHECKING:
@@ -160,6 +161,22 @@ def source_text(about: RunAbout) -> str:
     told = " and ".join(describe_one(Path(source)) for source in about.sources)
     developed = f"; {about.variants} developments of each" if about.variants else ""
     return f"{told}{developed}; no photograph"
+
+
+def history(run: Path, about: RunAbout) -> str:
+    """Say how a run of our own network came about, back to the random weights it began with."""
+    from rvm_edge.train.centre import steps_done
+
+    done = steps_done(run)
+    steps = f"{done}" if done == about.steps else f"{done} of {about.steps}"
+    told = f"{steps} steps of {about.batch} pictures, seed {about.seed}"
+    if not about.start:
+        return told
+    before = Path(about.start)
+    try:
+        return f"{told}; on from {history(before, runs.read(before))}"
+    except runs.RunInvalid:
+        return f"{told}; on from a run that is not there any more ({about.start_sha256[:12]}…)"
 
 
 def _rendered_text(source: Path) -> str:

@@ -17,11 +17,13 @@ from rvm_edge.train.describing import (
     Choice,
     Job,
     describe,
+    history,
     source_text,
     weaknesses,
 )
 from rvm_edge.train.referee import UNDISTURBED, Score, Sitting, counted
 from rvm_edge.train.runs import RunAbout, RunInvalid, claim, read
+from tests.rvm_edge.train.needs import needs_torch
 
 odds = st.floats(0.018, 0.953)
 
@@ -123,3 +125,16 @@ def test_a_folder_without_a_run_says_so(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(RunInvalid, match="begin one with bin/train fit"):
         read(tmp_path)
+
+
+@needs_torch
+def test_a_run_that_learned_on_tells_its_whole_history(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    claim(first, about(steps=4))
+    on = about(steps=7, start=str(first), start_sha256="ab" * 32)
+    told = history(second, on)
+    assert told == (
+        "0 of 7 steps of 32 pictures, seed 1; on from 0 of 4 steps of 32 pictures, seed 1"
+    )
+    (first / "run.json").unlink()
+    assert "not there any more (abababababab" in history(second, on)
