@@ -17,7 +17,7 @@ import pytest
 from actors.camera import FRAMES
 from actors.inference import Inference
 from config.settings import InferenceSettings
-from models.vision import open_detector
+from models.vision import load_manifest, open_detector
 from models.vision.ring import RingWriter
 from models.world.catalogue import load_catalogue
 from protocol.service import CycleChanged
@@ -574,7 +574,7 @@ def test_a_decision_leaves_its_pictures_its_reasons_and_its_end(tmp_path):
         look = kept(folder / "look-1.json")
         assert (look["model"], look["model_sha256"]) == (answer.model, answer.model_sha256)
         assert look["decision"] == "accept"
-        assert look["thresholds"]["mineral"] == 0.5
+        assert look["thresholds"] == load_manifest(SHIPPED).thresholds
         assert [picture["vote"] for picture in look["pictures"]] == ["accept"] * 3
         for picture in look["pictures"]:
             content = (folder / picture["file"]).read_bytes()

@@ -136,7 +136,7 @@ def test_a_golden_picture_that_is_gone(model_copy):
     ("changes", "names"),
     [
         ({"boxes": [{"class": "glass", "confidence": 0.9, "box": [0, 0, 1, 1]}]}, "glass"),
-        ({"boxes": [{"class": "mineral", "confidence": 0.1, "box": [0, 0, 1, 1]}]}, "threshold"),
+        ({"boxes": [{"class": "mineral", "confidence": 0.001, "box": [0, 0, 1, 1]}]}, "threshold"),
         ({"boxes": [{"class": "mineral", "confidence": 0.9, "box": [5, 0, 1, 1]}]}, "empty box"),
         ({"boxes": [{"class": "mineral", "confidence": 0.9, "box": [-5, 0, 1, 1]}]}, "box"),
         ({"decision": "perhaps"}, "decision"),
