@@ -23,7 +23,16 @@ from typing import TYPE_CHECKING
 from models.acceptance import Decision
 from rvm_edge.train import golden, runs
 from rvm_edge.train.arguments import folder, natural
-from rvm_edge.train.describing import CARD, WEIGHTS, Choice, Job, describe, weaknesses
+from rvm_edge.train.describing import (
+    ACCEPTED_CLASS,
+    CARD,
+    LIQUID_CLASS,
+    WEIGHTS,
+    Choice,
+    Job,
+    describe,
+    weaknesses,
+)
 from rvm_edge.train.meter import Meter
 from rvm_edge.train.stopping import Stop
 from supervisors.clock import SystemClock
@@ -236,6 +245,7 @@ def choose(answers: Sequence[Answer]) -> Thresholds:
                 answer.seen,
                 should_accept=answer.expected is Decision.ACCEPT,
                 is_empty=answer.expected is Decision.EMPTY,
+                is_wet={one.class_name for one in answer.true} == {ACCEPTED_CLASS, LIQUID_CLASS},
             )
             for answer in answers
         ]

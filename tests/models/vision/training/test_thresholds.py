@@ -11,9 +11,9 @@ from models.vision.training.thresholds import Judged, choose
 BOX = (0.0, 0.0, 10.0, 10.0)
 
 
-def picture(*, accept=False, empty=False, **confidences):
+def picture(*, accept=False, empty=False, wet=False, **confidences):
     seen = tuple(Detection(name, value, BOX) for name, value in confidences.items())
-    return Judged(seen, accept, empty)
+    return Judged(seen, accept, empty, wet)
 
 
 def crowd(rng, count=300, overlap=0.15):
@@ -26,7 +26,7 @@ def crowd(rng, count=300, overlap=0.15):
         if kind == 0:
             pictures.append(picture(accept=True, mineral=high, not_empty=low))
         elif kind == 1:
-            pictures.append(picture(mineral=high, not_empty=high))
+            pictures.append(picture(wet=True, mineral=high, not_empty=high))
         elif kind == 2:
             pictures.append(picture(mineral=low, soda=high))
         else:
@@ -47,6 +47,17 @@ def test_a_wrong_payment_costs_more_than_a_wrong_refusal():
     chosen = choose(crowd(np.random.default_rng(2), overlap=0.3), false_accepts_max=0.01)
     assert chosen.false_accepts <= 0.02
     assert chosen.false_rejects < 0.6
+
+
+def test_water_that_cannot_be_seen_is_no_reason_to_refuse_for_a_trace_of_soda():
+    rng = np.random.default_rng(3)
+    pictures = [picture(mineral=0.1, soda=float(rng.uniform(0.5, 0.9))) for _ in range(60)]
+    for wet in (False, True):
+        for _ in range(60):
+            trace, liquid = rng.uniform(0.02, 0.15), rng.uniform(0.2, 0.6)
+            seen = {"mineral": 0.8, "soda": float(trace), "not_empty": float(liquid)}
+            pictures.append(picture(accept=not wet, wet=wet, **seen))
+    assert choose(pictures).refusing > 0.2
 
 
 def test_the_middle_of_the_gap_is_taken():
