@@ -1,8 +1,9 @@
 """The storage: the single owner of the LMDB environment.
 
-Owns the ledger of deposits and sessions with its journal, the outbox, the number of this run.
+Owns the ledger of deposits and sessions with its journal, the outbox, remote commands, the number
+of this run.
 Hears what `protocol.storage` says to it.
-Says nothing by itself; it answers a write when the data is on the disk.
+Says `OutboxGrew` to whoever watches the outbox; it answers a write when the data is on the disk.
 
 Writes that wait together are committed together: the first of them tells this actor to flush, and
 that word queues up behind whatever is waiting already. After a failed sync nothing later would be
@@ -20,6 +21,12 @@ import lmdb
 import msgspec
 
 from actors.store import StoreUnusable, files, reading
+from actors.store.commands import (
+    find_commands,
+    newest_commands,
+    open_commands,
+    store_commands,
+)
 from actors.store.deposits import open_epoch, review_deposit, store_deposit
 from actors.store.outbox import ack, peek, put, refuse
 from actors.store.sessions import store_session
@@ -31,22 +38,30 @@ from protocol.envelope import Envelope
 from protocol.message import Delivery, Failed, Message
 from protocol.storage import (
     AckOutbox,
+    CommandsFound,
+    CommandsListed,
     Deposits,
     DescribeStore,
     Epoch,
+    FindCommands,
+    ListCommands,
     ListDeposits,
     ListSessions,
+    OpenCommands,
     OpenEpoch,
     OpenSessions,
     Outbox,
+    OutboxGrew,
     PeekOutbox,
     PutOutbox,
     RefuseOutbox,
     ReviewDeposit,
     Sessions,
+    StoreCommands,
     StoreDeposit,
     StoreDescribed,
     StoreSession,
+    WatchOutbox,
 )
 from supervisors import LATER, Actor, Waiting, handles
 from supervisors.exits import ExitReason
@@ -105,6 +120,8 @@ class Storage(Actor):
         self._limits = limits
         self._store = Store(self._data_dir, limits)
         self._pending: list[_Write] = []
+        self._watchers: set[str] = set()
+        self._owed: dict[str, int] = {}
         self._trouble = ""
         self._reopen_s = REOPEN_S
         self._is_damage = False
@@ -175,6 +192,11 @@ class Storage(Actor):
         operation = partial(refuse, outbox=outbox, sequence=sequence, why=why)
         return self._later(operation, told)
 
+    @handles(StoreCommands, deadline_s=FLUSH_DEADLINE_S)
+    def store_commands(self, message: StoreCommands) -> Any:
+        """Write how remote commands stand."""
+        return self._later(partial(store_commands, message=message))
+
     @handles(Flush, deadline_s=FLUSH_DEADLINE_S)
     def flush(self, message: Flush) -> None:
         """Commit what has come in."""
@@ -209,7 +231,15 @@ class Storage(Actor):
             self.ctx.reply(write.request, answer)
         if self._store.deposits != known:
             self.ctx.note(deposits=self._store.deposits)
+        self._tell_watchers()
         self._mind(answers)
+
+    def _tell_watchers(self) -> None:
+        owed, before = self._store.owed, self._owed
+        self._owed = owed or before
+        if self._watchers and owed and owed != before:
+            for watcher in self._watchers:
+                self.ctx.tell(watcher, OutboxGrew(owed))
 
     def _begin_epoch(self, books: Any) -> Epoch | Failed:
         known = files.read_epoch(self._data_dir)
@@ -333,6 +363,23 @@ class Storage(Actor):
         """Those that nobody has closed."""
         return self._look(reading.open_sessions)
 
+    @handles(OpenCommands)
+    def open_commands(self, message: OpenCommands) -> CommandsFound | Failed:
+        """Remote commands that are not over."""
+        return self._look(open_commands)
+
+    @handles(FindCommands)
+    def find_commands(self, message: FindCommands) -> CommandsFound | Failed:
+        """Those of these ids."""
+        return self._look(lambda txn, tables: find_commands(txn, tables, message.ids))
+
+    @handles(ListCommands, command=True)
+    def list_commands(self, message: ListCommands) -> CommandsListed | Failed:
+        """The newest remote commands."""
+        if message.limit < 1:
+            return Failed("invalid", f"limit is {message.limit}; at least 1")
+        return self._look(lambda txn, tables: newest_commands(txn, tables, message.limit))
+
     @handles(PeekOutbox)
     def peek_outbox(self, message: PeekOutbox) -> Outbox | Failed:
         """The oldest of a class."""
@@ -342,6 +389,16 @@ class Storage(Actor):
             return Outbox(records, entries(txn, tables[message.outbox]))
 
         return self._look(look)
+
+    @handles(WatchOutbox)
+    def watch_outbox(self, message: WatchOutbox) -> OutboxGrew | Failed:
+        """Tell whoever asks what is new from now on."""
+        if self.ctx.sender:
+            self._watchers.add(self.ctx.sender)
+        if not self._store.is_open:
+            return Failed("store_failed", self._trouble)
+        self._owed = self._store.owed or self._owed
+        return OutboxGrew(self._owed)
 
     @handles(DescribeStore, command=True)
     def describe(self, message: DescribeStore) -> StoreDescribed | Failed:

@@ -20,7 +20,10 @@ from actors.motor.link import GuardLink
 from actors.sensors.actor import Sensors
 from actors.session.actor import Session
 from actors.storage import Storage
-from actors.uplink import Link
+from actors.uplink import Courier, Link, Media, Reports
+from actors.uplink.channel import Channel
+from actors.uplink.commands import Commands
+from actors.uplink.sync import Sync
 from config.settings import Settings
 from models.vision.frames import ring_size_bytes
 from supervisors import ChildSpec, Host, Limits, MailboxSpec, Strategy, SupervisorSpec
@@ -36,6 +39,15 @@ _ADDRESSES = {
     "detail": "/vision/detail/look",
     "session": "/service/session",
     "deposit": "/service/deposit",
+    "link": "/uplink/link",
+    "courier": "/uplink/courier",
+    "reports": "/uplink/reports",
+    "media": "/uplink/media",
+    "channel": "/uplink/channel",
+    "commands": "/uplink/commands",
+    "sync": "/uplink/sync",
+    "health": "/health",
+    "daemon": "/daemon",
 }
 
 
@@ -78,7 +90,7 @@ def machine(
             ChildSpec("machine", _body(settings, drivers)),
             ChildSpec("vision", _vision(settings, drivers, data_dir)),
             ChildSpec("service", _service(settings, data_dir, hardware_id)),
-            ChildSpec("uplink", _uplink(settings)),
+            ChildSpec("uplink", _uplink(settings, data_dir, hardware_id)),
             ChildSpec("console", _console()),
             ChildSpec("updates", Absent, args={"what": "signed model releases"}),
             ChildSpec("health", Health, args=_health(settings, data_dir)),
@@ -240,18 +252,54 @@ def _service(settings: Settings, data_dir: Path, hardware_id: str) -> Supervisor
     )
 
 
-def _uplink(settings: Settings) -> SupervisorSpec:
+def _uplink(settings: Settings, data_dir: Path, hardware_id: str) -> SupervisorSpec:
     link = {
-        "server_url": settings.uplink.server_url,
-        "period_s": settings.uplink.heartbeat_s,
-        "timeout_s": settings.uplink.connect_timeout_s,
+        "limits": settings.uplink,
+        "hardware_id": hardware_id,
+        "key_file": str(data_dir / "keys" / "device.key"),
+        "storage": _ADDRESSES["storage"],
+        "listeners": tuple(
+            _ADDRESSES[name]
+            for name in ("courier", "reports", "commands", "channel", "sync", "media")
+        ),
+    }
+    outgoing = {
+        "limits": settings.uplink,
+        "link": _ADDRESSES["link"],
+        "storage": _ADDRESSES["storage"],
+    }
+    reports = {
+        "limits": settings.uplink,
+        "inference": settings.inference,
+        "hardware_id": hardware_id,
+        "addresses": _ADDRESSES,
+    }
+    channel = {
+        "limits": settings.uplink,
+        "link": _ADDRESSES["link"],
+        "listeners": (_ADDRESSES["commands"], _ADDRESSES["sync"]),
+    }
+    commands = {
+        "limits": settings.uplink,
+        "motor": settings.motor,
+        "addresses": _ADDRESSES,
+        "models": str(data_dir / "models"),
+    }
+    sync = {
+        "limits": settings.uplink,
+        "link": _ADDRESSES["link"],
+        "deposit": _ADDRESSES["deposit"],
+        "listeners": (_ADDRESSES["link"], _ADDRESSES["reports"]),
     }
     return SupervisorSpec(
         (
             ChildSpec("link", Link, args=link, rearm_on=("network", "config")),
-            ChildSpec("channel", Absent, args={"what": "the Pusher channel"}),
-            ChildSpec("sync", Absent, args={"what": "settings from the server"}),
-            ChildSpec("media", Absent, args={"what": "uploads of pictures"}),
+            ChildSpec("courier", Courier, args=outgoing),
+            ChildSpec("reports", Reports, args=reports),
+            ChildSpec("commands", Commands, args=commands),
+            ChildSpec("channel", Channel, args=channel, rearm_on=("config",)),
+            ChildSpec("sync", Sync, args=sync),
+            ChildSpec("media", Media, args=outgoing),
         ),
         on_exhausted="quarantine",
         init_failure="restart",

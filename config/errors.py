@@ -19,6 +19,7 @@ class Problem(Struct, frozen=True, kw_only=True):
         given: what was said, never a secret; None where it has no say in the matter.
         allowed: what the key takes; None where there is no such key.
         nearest: the name that was probably meant.
+        forbidden: right in itself, and not for this layer to say.
     """
 
     layer: str
@@ -28,6 +29,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     given: str | None = None
     allowed: str | None = None
     nearest: str | None = None
+    forbidden: bool = False
 
     def __str__(self) -> str:
         place = self.origin if self.key is None else f"{self.origin}: {self.key}"

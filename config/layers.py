@@ -22,6 +22,8 @@ PATH_KEYS = frozenset(
         "detail.outline_model",
         "inference.model",
         "uplink.api_key_file",
+        "uplink.ca_file",
+        "uplink.enrolment_token_file",
     }
 )
 NOT_PATHS = frozenset({"chamber"})  # names that a path key knows

@@ -1,9 +1,9 @@
 """Settings from all layers, and for every key who won.
 
-    defaults < profile < file < .env < environment < override < command line
+    defaults < profile < file < .env < environment < server < override < command line
 
 A higher layer wins, key by key. Every layer is checked on its own, and everything that is wrong
-with any of them is told at once. What comes later (platform, operator) is one more name in the row.
+with any of them is told at once. The server's may not say everything: `config.platform`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,13 +17,26 @@ from config import sources
 from config.errors import Problem, SettingsError
 from config.keys import allowed, keys, nearest, public, shown
 from config.layers import Layer, Said
+from config.platform import ServerWord, overstepped
 from config.settings import ProfileName, Settings, disagreements
 
 PROFILES: tuple[str, ...] = get_args(ProfileName)
 _PROFILE_KEY = "machine.profile"
 
-# The order of the layers, the weakest first, said only here. There may be two `.env` files.
-LAYERS = ("defaults", "profile", "file", ".env", "environment", "override", "command line")
+# The order of the layers, the weakest first, said only here. There may be two `.env` files, and the
+# override has a file and an argument.
+LAYERS = (
+    "defaults",
+    "profile",
+    "file",
+    ".env",
+    "environment",
+    "server",
+    "override",
+    "command line",
+)
+OVERRIDE_FILE = "override.toml"
+"""In the data directory: what somebody at the machine sets against everybody else."""
 
 
 class Statement(Struct, frozen=True):
@@ -99,6 +112,7 @@ def load(  # every layer has its argument
     environment: Mapping[str, str] | None = None,
     data_directory: Path | None = None,
     working_directory: Path | None = None,
+    server: ServerWord | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Put the layers together.
@@ -108,7 +122,9 @@ def load(  # every layer has its argument
 
     Args:
         profile: as given on the command line; else `machine.profile` of any layer decides.
-        data_directory: its `.env` wins over that of the working directory.
+        data_directory: its `.env` wins over that of the working directory, and its `override.toml`
+            over the platform.
+        server: what the platform says, if it has said anything.
         overrides: nested, `{"motor": {"lease_s": 0.2}}`, or dotted, `{"motor.lease_s": 0.2}`.
 
     Raises:
@@ -119,13 +135,25 @@ def load(  # every layer has its argument
         layers.append(sources.toml_file("file", file))
     layers += [sources.env_file(path) for path in _env_files(working_directory, data_directory)]
     layers.append(sources.environment(environment or {}, working_directory))
+    override = None if data_directory is None else data_directory / OVERRIDE_FILE
+    if override is not None and override.is_file():
+        layers.append(sources.toml_file("override", override))
     layers.append(sources.mapping("override", overrides or {}, working_directory))
     if profile is not None:
         layers.append(sources.mapping("command line", {_PROFILE_KEY: profile}, None))
     chosen = _said(_ordered(layers), _PROFILE_KEY).value
     path = Path(__file__).with_name("profiles") / f"{chosen}.toml"
     layers.append(sources.toml_file("profile", path))
-    return _combined(_ordered(layers))
+    local = _combined(_ordered(layers))
+    return local if server is None else _with_server(local, sources.platform(server))
+
+
+def _with_server(local: Loaded, server: Layer) -> Loaded:
+    """The profile is chosen without the platform: it may not say a word about that."""
+    problems = [*server.problems, *overstepped(server, local.settings)]
+    if problems:
+        raise SettingsError(problems)
+    return _combined(_ordered((*local.layers, server)))
 
 
 def _ordered(layers: Iterable[Layer]) -> tuple[Layer, ...]:

@@ -46,6 +46,16 @@ ServerUrl: TypeAlias = Annotated[
 ]
 
 
+TlsPins: TypeAlias = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        pattern=r"\A *(sha256/)?[A-Za-z0-9+/]{43}= *(, *(sha256/)?[A-Za-z0-9+/]{43}= *)*\Z",
+        description="SHA-256 of public keys (SPKI) in base64, with commas between them",
+    ),
+]
+
+
 class MachineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who this machine is and which body it has."""
 
@@ -575,8 +585,73 @@ class UplinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     # Three tries of TCP's SYN (1, 2, 4 s) and the TLS handshake over a mobile network.
     connect_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 10.0
 
-    # Tokens and deposits in the clear are for the desk, never for the shop.
+    # Tokens and deposits in the clear are for the desk, never for the shop; and even there only
+    # towards private addresses.
     allow_plain_http: bool = False
+
+    # The same platform by two other ways. The tunnel is preferred to server_url, and that to the
+    # way over the shop's own network.
+    tunnel_url: ServerUrl | None = None
+    local_url: ServerUrl | None = None
+
+    # On top of the usual checks of a certificate; at least two, today's key and a spare one, or
+    # the next change of keys locks the machine out. Report only: what does not fit is told in
+    # status and the connection is kept, for the first days.
+    pins: TlsPins | None = None
+    pins_report_only: bool = False
+
+    # None: the system's authorities. Else the platform's own, in PEM, and no others.
+    ca_file: PathText | None = None
+
+    # What an operator was given for this machine, good once; `rvm-edge enrol` needs none.
+    enrolment_token_file: SecretFile | None = None
+
+    # A path that carries nothing is asked so often whether it still would. With the two tries of
+    # 8 s each that follow, a black hole is found within 40 s.
+    probe_s: Annotated[float, Meta(ge=0.05, le=3600)] = 20.0
+
+    # The preferred path has been good without a break for so long before it is taken again: a
+    # tunnel that comes and goes must not take the machine with it.
+    return_after_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+
+    # A platform that is slow answers within this; what it does after that is found out by asking
+    # again under the same key.
+    call_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 20.0
+
+    # The platform rings when it has other settings for us; who has missed that asks by himself.
+    settings_poll_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+    # What harms shows itself within a minute: a restart that fails, a camera that does not come
+    # back. Until then other settings are only tried, and taken back when the health falls.
+    settings_watch_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+    # Other settings wait for the machine to be empty and nobody to be served. After a quarter of an
+    # hour of customers they come between two items.
+    settings_wait_s_max: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
+
+    # Remote commands are fetched when the doorbell rings; without one they wait so long at most.
+    command_poll_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+    # A person's burst of clicks is carried out; a storm is told that the machine is busy, and the
+    # journal of it grows by no more than this.
+    commands_at_once_max: Annotated[int, Meta(ge=1, le=1000)] = 20
+    commands_per_s: Annotated[float, Meta(gt=0, le=100)] = 1.0
+
+    # What the command `reboot` does: "daemon" ends the program, and its service manager starts it
+    # again; "machine" asks systemd for a reboot of the computer, which the daemon's user has to be
+    # allowed to.
+    reboot: Literal["daemon", "machine"] = "daemon"
+
+    # "Retry-After: 86400" of a platform in trouble is not to keep a machine away for a day.
+    retry_after_s_max: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
+
+    # The seeds' port of a processing engine, as it is registered; nothing listens there unless
+    # foreign jobs are taken.
+    engine_port: Annotated[int, Meta(ge=1, le=65535)] = 5000
+
+    # Pictures go no faster, so that a mobile network has room for what counts; 64 kB/s are three
+    # bursts a minute of 1 MB each. 0: as fast as it goes.
+    upload_kb_per_s: Annotated[float, Meta(ge=0, le=1_000_000)] = 64.0
 
 
 class HealthSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -693,11 +768,12 @@ def disagreements(settings: Settings) -> Iterator[Disagreement]:
             f"{storage.map_mb} must not be above {storage.map_mb_max}: the map only grows",
         )
     uplink = settings.uplink
-    if (uplink.server_url or "").startswith("http://") and not uplink.allow_plain_http:
-        yield Disagreement(
-            ("uplink.server_url", "uplink.allow_plain_http"),
-            "http:// is not encrypted: use https://, or allow it for a machine on the desk",
-        )
+    for url in ("server_url", "tunnel_url", "local_url"):
+        if (getattr(uplink, url) or "").startswith("http://") and not uplink.allow_plain_http:
+            yield Disagreement(
+                (f"uplink.{url}", "uplink.allow_plain_http"),
+                "http:// is not encrypted: use https://, or allow it for a machine on the desk",
+            )
     detail = settings.detail
     if detail.outline in ("segment", "sam2") and detail.outline_model is None:
         yield Disagreement(

@@ -1,4 +1,7 @@
-"""How each layer is read: the defaults, a TOML file, the environment, a `.env` file, a mapping."""
+"""How each layer is read.
+
+The defaults, a TOML file, the environment, a `.env` file, a mapping, and the platform's word.
+"""
 
 import re
 import sys
@@ -10,6 +13,7 @@ from config import dotenv
 from config.errors import Problem
 from config.keys import from_text, keys, nearest
 from config.layers import Layer, Said, Sentence, flat, layer_of
+from config.platform import ServerWord
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,6 +82,12 @@ def toml_file(name: str, path: Path) -> Layer:
 def mapping(name: str, tree: Mapping[str, object], folder: Path | None) -> Layer:
     """Take settings as the program gives them: nested, or by dotted keys."""
     return layer_of(name, name, flat(tree, name), folder=folder)
+
+
+def platform(word: ServerWord) -> Layer:
+    """Take what the platform says; relative paths are none of its business."""
+    origin = f"the platform's version {word.version}"
+    return layer_of("server", origin, flat(word.settings, origin))
 
 
 def environment(variables: Mapping[str, str], folder: Path | None) -> Layer:

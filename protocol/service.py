@@ -12,6 +12,7 @@ deposit  ── ItemCredited, ItemRefused ▶ session
 customer ── OfferSession, StartSession, FinishSession, MoreTime ─▶ session
 operator ── DescribeSession ─▶ session
 technician  EnterService, LeaveService, EmptyBin, ResetMachine ─▶ deposit   at the machine only
+platform ── EnterMaintenance, LeaveMaintenance ─▶ deposit   by a remote command
 operator ── DescribeCycle ─▶ deposit
 """
 
@@ -176,6 +177,14 @@ class ResetMachine(Message, frozen=True, tag="service.reset"):
     """Technician at the machine: the cause of the fault or stop is gone; test and go on."""
 
 
+class EnterMaintenance(Message, frozen=True, tag="service.enter_maintenance"):
+    """Platform: as `EnterService`, but nobody is at the machine."""
+
+
+class LeaveMaintenance(Message, frozen=True, tag="service.leave_maintenance"):
+    """Platform: as `LeaveService`; refused with ``local`` once a technician has taken over."""
+
+
 class EmptyBin(Message, frozen=True, tag="service.empty_bin"):
     """Technician: the bin was exchanged."""
 
@@ -193,6 +202,7 @@ class CycleDescribed(Message, frozen=True, tag="service.cycle_described"):
         done: items dealt with in this run of the actor.
         closed: why no items are taken; empty: they are.
         bin_percent: None: unknown.
+        remote: it is in service by the platform's word, and no technician has taken over.
     """
 
     phase: str
@@ -202,6 +212,7 @@ class CycleDescribed(Message, frozen=True, tag="service.cycle_described"):
     closed: str = ""
     bin_percent: float | None = None
     session: str = ""
+    remote: bool = False
 
 
 ServiceMessage = (
@@ -222,6 +233,8 @@ ServiceMessage = (
     | SessionDescribed
     | EnterService
     | LeaveService
+    | EnterMaintenance
+    | LeaveMaintenance
     | ResetMachine
     | EmptyBin
     | DescribeCycle

@@ -7,19 +7,25 @@
     session ── StoreSession ──▶ storage
     session ◀─ SessionStored | Failed ─ storage
     person  ── ReviewDeposit ─▶ storage
-    uplink  ── PeekOutbox, AckOutbox, RefuseOutbox ─▶ storage
-    anybody ── ListDeposits, ListSessions, DescribeStore ─▶ storage
+    uplink  ── PeekOutbox, AckOutbox, RefuseOutbox, WatchOutbox ─▶ storage
+    uplink  ◀─ OutboxGrew ───── storage
+    commands ─ OpenCommands, FindCommands ─▶ storage
+    commands ◀ CommandsFound ── storage
+    commands ─ StoreCommands ──▶ storage
+    commands ◀ CommandsStored | Failed ─ storage
+    anybody ── ListDeposits, ListSessions, ListCommands, DescribeStore ─▶ storage
 
 Failed codes: ``store_full``, ``store_failed``, ``illegal_transition``, ``quota``, ``unknown``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from protocol.message import Delivery, Message
+from protocol.platform.remote import CommandReport, CommandState
 
 DepositState = Literal[
     "reserved", "transporting", "confirmed", "credited", "rejected", "review", "void"
@@ -238,6 +244,18 @@ class Outbox(Message, frozen=True, tag="storage.outbox"):
     waiting: int
 
 
+class WatchOutbox(Message, frozen=True, tag="storage.watch_outbox"):
+    """Uplink: tell me what is new, from now on; answered with how it stands. Twice is once."""
+
+
+class OutboxGrew(Message, frozen=True, tag="storage.outbox_grew"):
+    """Storage: something was put in; by class the sequence of the newest that ever was."""
+
+    delivery: ClassVar[Delivery] = Delivery.TELEMETRY
+
+    last: dict[str, int]
+
+
 class AckOutbox(Message, frozen=True, tag="storage.ack_outbox"):
     """Uplink: the platform has these for good."""
 
@@ -262,6 +280,99 @@ class OutboxAcked(Message, frozen=True, tag="storage.outbox_acked"):
 
     gone: int
     waiting: int
+
+
+class CommandRecord(msgspec.Struct, frozen=True):
+    """One remote command as the journal knows it.
+
+    Attributes:
+        seq: of the platform; the cursor.
+        type: as it was asked for; in the closed list, or rejected.
+        issuer: who wanted it, by the platform's word.
+        args: JSON, as it came.
+        digest: SHA-256 of type and arguments: the same id with others is another command.
+        boot: of the computer; while it is the same, `due_s` means something.
+        due_s: it may begin until then, by the monotonic clock.
+        run: of the program that has begun it.
+        state, code, detail, result: as told last.
+        reports: what the platform has not acknowledged yet, oldest first.
+        repeats: how often it is still to be told again how this one stands.
+    """
+
+    id: str
+    seq: int
+    type: str
+    state: CommandState
+    received_at: float
+    updated_at: float
+    issuer: str = ""
+    args: bytes = b""
+    digest: str = ""
+    boot: str = ""
+    due_s: float = 0.0
+    run: str = ""
+    code: str = ""
+    detail: str = ""
+    result: dict[str, Any] = msgspec.field(default_factory=dict)
+    reports: tuple[CommandReport, ...] = ()
+    repeats: int = 0
+
+
+class CommandWrite(msgspec.Struct, frozen=True):
+    """How a command stands now, and the steps that led there: each is an entry of the journal."""
+
+    record: CommandRecord
+    steps: tuple[CommandReport, ...] = ()
+
+
+class StoreCommands(Message, frozen=True, tag="storage.store_commands"):
+    """Commands: write these, and how far the platform's list has been taken down; or none of it.
+
+    Attributes:
+        cursor: 0, or less than the one that is kept: it stays.
+    """
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    writes: tuple[CommandWrite, ...] = ()
+    cursor: int = 0
+
+
+class CommandsStored(Message, frozen=True, tag="storage.commands_stored"):
+    """Storage: they are on the disk."""
+
+    cursor: int
+
+
+class OpenCommands(Message, frozen=True, tag="storage.open_commands"):
+    """Commands: which ones have not ended, or not been told?"""
+
+
+class FindCommands(Message, frozen=True, tag="storage.find_commands"):
+    """Commands: which of these are known?"""
+
+    ids: tuple[str, ...]
+
+
+class CommandsFound(Message, frozen=True, tag="storage.commands_found"):
+    """Storage: these, and how far the platform's list has been taken down."""
+
+    records: tuple[CommandRecord, ...]
+    cursor: int
+
+
+class ListCommands(Message, frozen=True, tag="storage.list_commands"):
+    """Anybody: the newest remote commands, newest first."""
+
+    limit: int = 50
+
+
+class CommandsListed(Message, frozen=True, tag="storage.commands_listed"):
+    """Storage: here they are, and how many are kept."""
+
+    records: tuple[CommandRecord, ...]
+    total: int
+    cursor: int
 
 
 class DescribeStore(Message, frozen=True, tag="storage.describe"):
@@ -307,9 +418,18 @@ StorageMessage = (
     | PutOutbox
     | PeekOutbox
     | Outbox
+    | WatchOutbox
+    | OutboxGrew
     | AckOutbox
     | RefuseOutbox
     | OutboxAcked
+    | StoreCommands
+    | CommandsStored
+    | OpenCommands
+    | FindCommands
+    | CommandsFound
+    | ListCommands
+    | CommandsListed
     | DescribeStore
     | StoreDescribed
 )

@@ -227,6 +227,10 @@ class ProveModel(Message, frozen=True, tag="vision.prove_model"):
     """Operator: show the model that serves all its golden pictures, now."""
 
 
+class DescribeModel(Message, frozen=True, tag="vision.describe_model"):
+    """Anybody: which model serves? Answered with `ModelInUse`."""
+
+
 class ModelInUse(Message, frozen=True, tag="vision.model_in_use"):
     """Inference: this model serves.
 
@@ -257,5 +261,6 @@ VisionMessage = (
     | CameraReport
     | UseModel
     | ProveModel
+    | DescribeModel
     | ModelInUse
 )

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", type=Path, help="a TOML file with settings")
-    parser.add_argument("--data-dir", metavar="D", help="whose .env counts")
+    parser.add_argument(
+        "--data-dir", metavar="D", help="whose .env, override.toml and server settings count"
+    )
     _add_common(parser)
 
 
@@ -68,15 +71,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace) -> Loaded:
+    from config.generations import FOLDER, Generations
+    from config.in_force import in_force
     from config.load import load
 
-    return load(
+    directory = locate(args.data_dir)
+    layers = partial(
+        load,
         profile=args.profile,
         file=args.config,
         environment=os.environ,
-        data_directory=locate(args.data_dir),
+        data_directory=directory,
         working_directory=Path.cwd(),
     )
+    found = in_force(Generations(directory / FOLDER), layers)
+    _tell(found.troubles)
+    return found.loaded
 
 
 def _tell(notes: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ supervisor gives up, the process ends with 70 and systemd starts it again.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import mmap
 import os
@@ -20,14 +21,20 @@ from typing import Any, Literal, NoReturn
 
 from actors import tree
 from actors.preload import PRELOAD
+from config.generations import FOLDER, Generations
+from config.in_force import InForce, Layers, in_force
 from config.settings import Settings
 from models.vision.frames import format_ring
+from protocol import settings as words
 from protocol.machine import MakeSafe
 from protocol.message import Done
 from rvm_edge import version
 from rvm_edge.control import ControlServer
 from rvm_edge.data_dir import DataDir
 from rvm_edge.drivers import choose_drivers
+from rvm_edge.errands import Errands
+from rvm_edge.keeper import Keeper, Plant
+from rvm_edge.keeper_desk import KeeperDesk
 from rvm_edge.logs import Log
 from rvm_edge.operator import Operator
 from rvm_edge.safety import fail_safes, run_all
@@ -38,7 +45,7 @@ from supervisors.recorder import DiskRecorder
 from supervisors.spec import SupervisorSpec
 from supervisors.zygote import Zygote
 
-EXIT_OK, EXIT_FAILED, EXIT_GAVE_UP = 0, 1, 70
+EXIT_OK, EXIT_FAILED, EXIT_GAVE_UP, EXIT_ANEW = 0, 1, 70, 75
 _STOP_S = 8.0
 """An orderly stop may take that long; systemd's patience is longer."""
 _HURRY_S = 1.0
@@ -58,44 +65,46 @@ _LOOK_S = 2.0
 _MAX_LEAKS = 3
 _MOTOR = "/machine/motor"
 
-_Demand = Literal["signal", "stop", "give up"]
+_Demand = Literal["signal", "stop", "give up", "start anew"]
 
 
 class Daemon:
     """One run of the machine."""
 
-    def __init__(
-        self, settings: Settings, data: DataDir, zygote: Zygote, notes: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, layers: Layers, data: DataDir, zygote: Zygote) -> None:
         """Hear signals from now on, and prepare the rest.
 
         Args:
-            notes: about the settings, for the log.
+            layers: where the settings come from; the machine's own are right.
         """
         self._inbox: queue.SimpleQueue[_Demand | p.Event] = queue.SimpleQueue()
         self._clock = SystemClock()
         self._signalled_at = float("-inf")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        self._settings = settings
+        self._layers = layers
         self._data = data
         self._zygote = zygote
-        options = settings.logging
+        self._generations = Generations(data.path / FOLDER)
+        self._found, self._notes = _begin(self._generations, layers)
+        self._settings = self._found.loaded.settings
+        options = self._settings.logging
         self._log = Log(
             data.path / "logs", self._clock, options.level, options.rotate_mb, options.files
         )
         threading.excepthook = self._log.thread_died
-        for note in notes:
+        for note in (*self._found.loaded.notes, *self._found.troubles):
             self._log.write("/", "warning", "settings", {"note": note})
         self._notifier = Notifier(self._clock)
         self._demands = 0
         self._is_up = False
         self._ended: p.Event | None = None
         self._gave_up = False
+        self._starts_anew = False
         self._said = ""
         self._rearmed_at = float("-inf")
         self._system = self._make_system()
-        self._spec = self._make_spec()
+        self._spec = self._make_spec(self._settings)
         self._facts = self._make_facts()
 
     def _make_system(self) -> ActorSystem:
@@ -116,9 +125,37 @@ class Daemon:
             format_ring(ring, slots=slots, slot_bytes=slot_bytes)
         return system
 
-    def _make_spec(self) -> SupervisorSpec:
-        drivers = choose_drivers(self._settings, self._data.path)
-        return tree.machine(self._settings, drivers, self._data.path, self._data.hardware_id)
+    def _make_spec(self, settings: Settings) -> SupervisorSpec:
+        drivers = choose_drivers(settings, self._data.path)
+        return tree.machine(settings, drivers, self._data.path, self._data.hardware_id)
+
+    # -- settings of the platform ---------------------------------------------------------------
+
+    def _make_keeper(self, root: Supervisor) -> Keeper:
+        plant = Plant(
+            self._make_spec,
+            root.change,
+            _needs_start,
+            self._run_with,
+            self._start_anew,
+            self._give_up,
+            lambda: self._is_ending,
+        )
+        return Keeper(self._system, self._generations, self._layers, self._found, plant)
+
+    def _run_with(self, settings: Settings, spec: SupervisorSpec) -> None:
+        """Other settings are in force; the tree follows."""
+        self._settings, self._spec = settings, spec
+        options = settings.logging
+        self._log.adjust(options.level, options.rotate_mb, options.files)
+
+    def _start_anew(self, why: str) -> None:
+        self._log.write("/", "warning", "starts_anew", {"why": why})
+        self._inbox.put("start anew")
+
+    def _give_up(self, why: str) -> None:
+        self._log.write("/", "critical", "gives_up", {"why": why})
+        self._inbox.put("give up")
 
     def _make_facts(self) -> dict[str, Any]:
         return {
@@ -136,16 +173,29 @@ class Daemon:
         began = self._clock.monotonic()
         facts = {key: value for key, value in self._facts.items() if key != "phase"}
         self._system.emit("/", "machine_starts", facts)
+        for event, detail in self._notes:
+            self._system.emit(words.ADDRESS, event, {"reason": detail})
         root = Supervisor(self._system, "", self._spec, self._inbox.put)
         operator = Operator(self._system, root, self._facts)
         operator.on_stop = lambda: self._inbox.put("stop")
+        Errands(
+            self._system,
+            operator,
+            self._log,
+            self._data.path,
+            lambda: self._settings,
+            self._start_anew,
+        )
+        keeper = self._make_keeper(root)
+        operator.settings = keeper.summary
         control = ControlServer(self._data.path, operator.answer)
+        desk = KeeperDesk(self._system, keeper, lambda: self._give_up("the keeper has died"))
         root.launch()
         while not (self._is_up or self._is_ending):
             self._take(self._inbox.get())
         if not self._is_ending:
             self._be_ready(operator, self._clock.monotonic() - began)
-        self._stop(root, control)
+        self._stop(root, control, desk)
 
     def _be_ready(self, operator: Operator, took_s: float) -> None:
         self._facts["phase"] = "running"
@@ -175,7 +225,8 @@ class Daemon:
 
     @property
     def _is_ending(self) -> bool:
-        return bool(self._demands) or self._gave_up or self._ended is not None
+        is_told = bool(self._demands) or self._starts_anew
+        return is_told or self._gave_up or self._ended is not None
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """A queue may be filled from a signal handler; an event or a lock may not."""
@@ -189,22 +240,28 @@ class Daemon:
             self._is_up = True
         elif isinstance(item, (p.Exited, p.StartError)):
             self._ended = item
-            if not self._demands:
+            if not (self._demands or self._starts_anew):
                 self._gave_up = self._is_up
                 self._system.emit("/", "gave_up", {"reason": str(item.reason)})
         elif item == "give up":
             self._gave_up = True
+        elif item == "start anew":
+            self._starts_anew = True
         else:
             self._demands += 1
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _stop(self, root: Supervisor, control: ControlServer) -> NoReturn:
+    def _stop(self, root: Supervisor, control: ControlServer, desk: KeeperDesk) -> NoReturn:
         """Motors first, then the tree in reverse order; then whatever is left, by force."""
         status = EXIT_FAILED
         try:
             status = self._stop_tree(root)
             control.close()
+            desk.close()
+            if status in (EXIT_OK, EXIT_ANEW):
+                with contextlib.suppress(OSError):  # one start more is counted than there was
+                    self._generations.end()
             self._system.close()
             self._log.close()
             self._data.release()
@@ -227,7 +284,10 @@ class Daemon:
             self._hurry(root)
         faulthandler.cancel_dump_traceback_later()
         self._system.emit("/", "machine_stopped", {"orderly": is_orderly})
-        return EXIT_GAVE_UP if self._gave_up else EXIT_FAILED if has_failed else EXIT_OK
+        if self._gave_up:
+            return EXIT_GAVE_UP
+        status = EXIT_ANEW if self._starts_anew and not self._demands else EXIT_OK
+        return EXIT_FAILED if has_failed else status
 
     def _still_motors(self) -> None:
         """What moves stands before anything else is done; asked, and if need be made to.
@@ -272,11 +332,30 @@ class Daemon:
         self._make_safe(_SAFE_HURRY_S)
 
 
+def _begin(generations: Generations, layers: Layers) -> tuple[InForce, tuple[tuple[str, str], ...]]:
+    """The settings to start with, and what has happened to those that were on trial, as events."""
+    try:
+        why = generations.begin()
+    except OSError as error:  # a disk that cannot be written must not keep a machine from starting
+        return in_force(generations, layers), (("settings_not_stored", str(error)),)
+    return in_force(generations, layers), (("settings_rolled_back", why),) if why else ()
+
+
+def _needs_start(old: Settings, new: Settings) -> bool:
+    """The frame ring's memory is there before any actor is, and as long as the daemon."""
+    return tree.frame_ring(old) != tree.frame_ring(new)
+
+
 def _leave(status: int) -> NoReturn:
-    """End now: a leaked thread must not keep the process."""
+    """End now: a leaked thread must not keep the process.
+
+    To start anew is the service manager's business; where there is none, it is ours.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):  # closed before us, or never there
             pass
+    if status == EXIT_ANEW and not ("INVOCATION_ID" in os.environ or "NOTIFY_SOCKET" in os.environ):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
     os._exit(status)

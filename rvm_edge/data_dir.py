@@ -6,9 +6,12 @@ hardware_id    who this machine is, made once
 events.jsonl   what happened; flight.ring: the last messages
 logs/          the log
 store/         the ledger
+settings/      what the platform has set: two generations (docs/settings.md)
+override.toml  what somebody at the machine sets against it
 models/        installed detectors, and which of them serves
 engines/       what was built from them for this machine's GPU
 evidence/      what decisions rested on
+remote/        files made for the platform: diagnostics, pictures
 sim/           pins and scene of the simulated machine
 """
 

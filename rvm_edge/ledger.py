@@ -141,7 +141,9 @@ def _verdict(findings: list[Finding], count: int, replay: Replay) -> dict[str, A
         "deposits": replay.deposits,
         "credited": replay.credited,
         "sessions": replay.sessions,
-        "entries": replay.deposit_entries + replay.session_entries,
+        "entries": replay.deposit_entries + replay.session_entries + replay.command_steps,
+        "commands": replay.commands,
+        "command_steps": replay.command_steps,
         "findings": msgspec.to_builtins(findings),
         "found": count,
     }

@@ -70,6 +70,25 @@ class Log:
         handler.setFormatter(logging.Formatter("%(message)s"))
         return handler
 
+    def adjust(self, level: str, rotate_mb: float, files: int) -> None:
+        """Go on with other settings."""
+        with self._lock:
+            self._level = logging.getLevelName(level.upper())
+            if self._file is not None:
+                self._file.maxBytes = int(rotate_mb * (1 << 20))
+                self._file.backupCount = max(1, files - 1)
+
+    def rotate(self) -> bool:
+        """Begin a new file; whether there is one."""
+        with self._lock:
+            if self._file is None:
+                return False
+            try:
+                self._file.doRollover()
+            except OSError:
+                return False
+            return True
+
     def write(self, path: str, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """Write one line, unless this key has had its share of this second."""
         number = logging.getLevelName(level.upper())
@@ -185,6 +204,8 @@ def plain(value: Any, name: str = "", depth: int = 0) -> Any:
         return {str(key): plain(item, str(key), depth + 1) for key, item in value.items()}
     if depth < _DEPTH_MAX and isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item, "", depth + 1) for item in value]
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return "…"  # as text it would show what its names hide
     return plain(_described(value))
 
 
@@ -213,6 +234,8 @@ _LEVELS = {
     "supervisor_bug": "critical",
     "gave_up": "critical",
     "deposit_trouble": "warning",
+    "doorbell_mistake": "warning",
+    "doorbell_refused": "warning",
     "deposits_to_review": "warning",
     "storage_trouble": "error",
     "input_blocked": "warning",

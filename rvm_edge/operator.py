@@ -47,6 +47,7 @@ class Operator:
         self._root = root
         self._facts = facts
         self.on_stop: Callable[[], None] = lambda: None
+        self.settings: Callable[[], dict[str, Any]] = dict
 
     def answer(self, request: words.ControlRequest) -> ControlAnswer:
         """Answer one request."""
@@ -70,7 +71,10 @@ class Operator:
             _is_missing(actor) or _trouble(actor) for actor in found["actors"]
         ):
             found["state"] = "degraded"
-        return {**found, **self._facts}
+        settings = self.settings()
+        if found["state"] == "ok" and settings.get("troubles"):
+            found["state"] = "degraded"
+        return {**found, **self._facts, "settings": settings}
 
     def summary(self) -> str:
         """The same in one line."""
@@ -80,6 +84,7 @@ class Operator:
             for actor in found["actors"]
             if actor["state"] not in _WELL or _is_missing(actor) or _trouble(actor)
         ]
+        bad += [f"settings: {trouble}" for trouble in found["settings"].get("troubles", ())]
         return ": ".join([found["state"], ", ".join(bad)] if bad else [found["state"]])
 
     # -- finding --------------------------------------------------------------------------------
@@ -90,6 +95,11 @@ class Operator:
             for row in list(supervisor.rows.values()):
                 found[row.path] = (supervisor, row.spec)
         return found
+
+    def spec_of(self, address: str) -> ChildSpec | None:
+        """The spec of a child; None: there is none."""
+        found = self._children().get(address)
+        return None if found is None else found[1]
 
     def _unknown(self, address: str, known: Iterable[str]) -> Refusal:
         return Refusal(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rvm_edge.data_dir import DataDir, Held, locate
 
 if TYPE_CHECKING:
+    from config.in_force import Layers
     from config.settings import Settings
 
 EXIT_USAGE, EXIT_HELD = 2, 5
@@ -26,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Stops in order on SIGTERM or Ctrl-C, motors first; a second one hurries.\n"
         "exit status: 0 stopped, 1 not started, 2 wrong settings, 5 already running there,\n"
-        "70 gave up (a service manager should start it again)"
+        "70 gave up, 75 has to start anew with other settings (a service manager does both;\n"
+        "without one it does the second itself)"
     )
 
 
@@ -35,13 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from config.errors import SettingsError
 
     path = locate(args.data_dir)
+    layers = layers_of(args, path)
     try:
-        settings, notes = load_settings(args, path)
+        local = layers(server=None)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
     try:
-        data = DataDir(path, settings.machine.hardware_id)
+        data = DataDir(path, local.settings.machine.hardware_id)
     except Held as error:
         print(error, file=sys.stderr)
         return EXIT_HELD
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     from rvm_edge.daemon import Daemon
 
-    return Daemon(settings, data, zygote, notes).run()
+    return Daemon(layers, data, zygote).run()
 
 
 def load_settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, tuple[str, ...]]:
@@ -61,16 +65,25 @@ def load_settings(args: argparse.Namespace, directory: Path) -> tuple[Settings, 
     Raises:
         SettingsError: something in them is wrong.
     """
+    from config.generations import FOLDER, Generations
+    from config.in_force import in_force
+
+    found = in_force(Generations(directory / FOLDER), layers_of(args, directory))
+    return found.loaded.settings, (*found.loaded.notes, *found.troubles)
+
+
+def layers_of(args: argparse.Namespace, directory: Path) -> Layers:
+    """How to load all layers of this machine, with or without a word of the platform's."""
     from config.load import load
 
-    loaded = load(
+    return partial(
+        load,
         profile=args.profile,
         file=Path(args.config) if args.config else None,
-        environment=os.environ,
+        environment=dict(os.environ),
         data_directory=directory,
         working_directory=_working_directory(directory),
     )
-    return loaded.settings, loaded.notes
 
 
 def _working_directory(otherwise: Path) -> Path:

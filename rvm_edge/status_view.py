@@ -71,7 +71,18 @@ def _header(status: dict[str, Any], *, colour: bool) -> list[str]:
         f"leaked threads {status['leaked_threads']}",
         status.get("data_dir", ""),
     )
-    return ["  ".join(first), "  ".join(second)]
+    return ["  ".join(first), "  ".join(second), *_settings(status.get("settings", {}))]
+
+
+def _settings(settings: dict[str, Any]) -> list[str]:
+    """What of the platform's is in force, and what is wrong with it; nothing where all is ours."""
+    said = []
+    if settings.get("version"):
+        said.append(f"settings of the platform: version {settings['version']}, {settings['state']}")
+    if settings.get("rolled_back"):
+        said.append(f"rolled back: version {settings['rolled_back']}")
+    troubles = [f"settings: {trouble}" for trouble in settings.get("troubles", ())]
+    return [*(["  ".join(said)] if said else []), *troubles]
 
 
 def _add(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from supervisors import plan as p
+from supervisors.change import change
 from supervisors.plan import Child, Mode, Plan, State
 from supervisors.results import (
     AlreadyPresent,
@@ -24,6 +25,8 @@ from supervisors.spec import ChildSpec, SpecError, Strategy, instance_of
 
 if TYPE_CHECKING:
     from supervisors.core import SupervisorCore
+
+_OfChild = p.TerminateChild | p.RestartChild | p.DeleteChild | p.GetChildspec | p.Kick
 
 
 class Calls:
@@ -49,12 +52,13 @@ class Calls:
             self._core.answer(ref, self._count())
         elif isinstance(request, p.Rearm):
             self._rearm(ref, request.topic)
+        elif isinstance(request, p.Change):
+            change(self._core, ref, request.spec)
         else:
             self._on_child(ref, request)
 
-    def _on_child(self, ref: object, request: p.Request) -> None:
+    def _on_child(self, ref: object, request: _OfChild) -> None:
         """Calls that name one child."""
-        assert not isinstance(request, (p.StartChild, p.WhichChildren, p.CountChildren, p.Rearm))
         child = self._core.children.get(request.id.rsplit("/", 1)[-1])
         unsupported = isinstance(request, (p.RestartChild, p.DeleteChild))
         if self._is_simple and unsupported:

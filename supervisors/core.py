@@ -19,6 +19,7 @@ from typing import Any
 
 from supervisors import plan as p
 from supervisors.calls import Calls
+from supervisors.change import adopted
 from supervisors.exits import ExitReason, Hung, Killed, Normal, Shutdown, Unsafe
 from supervisors.plan import Child, Mode, Plan, State
 from supervisors.results import Answer, ChildRef, NoProc, Ok, Started, StartFailed
@@ -37,7 +38,7 @@ class SupervisorCore:
     """One supervisor's knowledge and decisions.
 
     Attributes:
-        spec: what it was made from.
+        spec: what it is made of; `Change` replaces it.
         path: its address; ``""`` for the root.
         children: by id, in start order.
         touched: ids whose record changed since the shell last looked; the shell clears it.
@@ -109,6 +110,9 @@ class SupervisorCore:
         while (plan := self._plan) is not None and not plan.busy:
             if plan.stops:
                 self._stop_next(plan)
+            elif plan.spec is not None:
+                self.adopt(plan.spec, frozenset(plan.starts))
+                plan.spec = None
             elif plan.starts:
                 self._start(plan, plan.starts.popleft())
             else:
@@ -141,7 +145,7 @@ class SupervisorCore:
                 plan.busy.add(id_)
                 self._stop(child)
             else:
-                self._stopped(child, forget=plan.forget)
+                self._stopped(child, forget=plan.forgets(id_))
 
     def _stop(self, child: Child) -> None:
         if child.state is State.STOPPING:
@@ -177,6 +181,14 @@ class SupervisorCore:
         self.act(p.Start(child.spec, child.incarnation))
         if not child.spec.is_supervisor:
             self.arm(child, child.spec.start_timeout_s)
+
+    def adopt(self, spec: SupervisorSpec, starts: frozenset[str]) -> None:
+        """Be a supervisor of this spec; who is to be started of it gets a record."""
+        self.spec = spec
+        self.window.limit(spec.intensity, spec.period_s)
+        if not self._is_simple:
+            self.children = adopted(self.children, spec, starts)
+            self.touched.update(self.children)
 
     # -- what children report -------------------------------------------------------------------
 
@@ -258,7 +270,7 @@ class SupervisorCore:
             self.act(p.Report("shutdown_error", child.spec.id, child.incarnation, reason))
         assert self._plan is not None
         self._plan.busy.discard(child.spec.id)
-        self._stopped(child, forget=self._plan.forget)
+        self._stopped(child, forget=self._plan.forgets(child.spec.id))
         self._advance()
 
     def _note_exit(self, child: Child, reason: ExitReason) -> None:
@@ -276,18 +288,29 @@ class SupervisorCore:
         assert plan is not None
         plan.busy.discard(child.spec.id)
         self.set(child, State.STOPPED)
-        if plan.mode is Mode.INIT and self.spec.init_failure == "abort":
+        if plan.mode is Mode.END:  # it was not its turn to be stopped yet
+            self._stopped(child)
+            self._advance()
+        elif plan.mode is Mode.INIT and self.spec.init_failure == "abort":
             self._end(Shutdown(f"failed_to_start_child {child.spec.id}: {reason}"))
         elif plan.mode is Mode.CALL:
             plan.answer = StartFailed(child.spec.id, reason)
             plan.starts.clear()
             self._stopped(child, forget=plan.discard or None)
             self._advance()
-        elif child.spec.restart is Restart.TEMPORARY:
-            self._stopped(child)
-            self._advance()
         else:
-            self._fail(child, reason, rest=plan)
+            self._tell_failed(plan, child, reason)
+            if child.spec.restart is Restart.TEMPORARY:
+                self._stopped(child)
+                self._advance()
+            else:
+                self._fail(child, reason, rest=plan)
+
+    def _tell_failed(self, plan: Plan, child: Child, reason: ExitReason) -> None:
+        """Whoever asked for a change is told at once; what follows is an ordinary failure."""
+        if plan.mode is Mode.CHANGE and plan.call is not None:
+            self.act(p.Reply(plan.call, StartFailed(child.spec.id, reason)))
+            plan.call = None
 
     def _died(self, child: Child, reason: ExitReason) -> None:
         """A running child ended by itself: restart it, or let it go."""
@@ -333,10 +356,16 @@ class SupervisorCore:
         if delay_s > 0 or rest is not None:
             self.arm(child, delay_s, shown=True)
             starts = deque()
-        is_boot = rest is not None and rest.mode is Mode.INIT
-        if is_boot and rest is not None and self.spec.strategy is Strategy.ONE_FOR_ONE:
-            starts.extend(rest.starts)
-        self.run(Plan(Mode.INIT if is_boot else Mode.RESTART, stops=stops, starts=starts))
+        mode, others = self._unfinished(rest)
+        starts.extend(others)
+        self.run(Plan(mode, stops=stops, starts=starts))
+
+    def _unfinished(self, plan: Plan | None) -> tuple[Mode, deque[str]]:
+        """What a failure in mid-plan leaves to be started: of a boot or a change, the others."""
+        if plan is None or plan.mode not in (Mode.INIT, Mode.CHANGE):
+            return Mode.RESTART, deque()
+        is_alone = self.spec.strategy is Strategy.ONE_FOR_ONE
+        return plan.mode, plan.starts if is_alone else deque()
 
     def _group(self, child: Child) -> tuple[deque[str], deque[str]]:
         """Who is stopped (in stop order) and who is started (in start order) with a child."""
@@ -362,13 +391,9 @@ class SupervisorCore:
         probe_s = self.spec.backoff_of(child.spec).maximum_s or _PROBE_S
         self.arm(child, probe_s, shown=True)
         self.act(p.Report("quarantined", child.spec.id, child.incarnation, reason, probe_s))
-        plan = self._plan
-        is_boot = plan is not None and plan.mode is Mode.INIT
-        starts: deque[str] = deque()
-        if is_boot and plan is not None and self.spec.strategy is Strategy.ONE_FOR_ONE:
-            starts = plan.starts
+        mode, others = self._unfinished(self._plan)
         stops, _ = self._group(child)
-        self.run(Plan(Mode.INIT if is_boot else Mode.RESTART, stops=stops, starts=starts))
+        self.run(Plan(mode, stops=stops, starts=others))
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -420,7 +445,9 @@ class SupervisorCore:
         self._ending = reason
         interrupted = self._plan
         if interrupted is not None and interrupted.call is not None:
-            self.act(p.Reply(interrupted.call, interrupted.answer or NoProc()))
+            is_half = interrupted.mode is Mode.CHANGE
+            answer = NoProc() if is_half else interrupted.answer or NoProc()
+            self.act(p.Reply(interrupted.call, answer))
         self._deferred = deque(e for e in self._deferred if isinstance(e, p.Call))
         stops = deque(reversed(self.children))
         self.run(Plan(Mode.END, stops=stops, parallel=self._is_simple))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from supervisors.exits import ExitReason
 from supervisors.results import Answer
-from supervisors.spec import ChildSpec
+from supervisors.spec import ChildSpec, SupervisorSpec
 
 
 class State(str, enum.Enum):
@@ -91,6 +91,12 @@ class Window:
         """Forget all of them."""
         self._times.clear()
 
+    def limit(self, intensity: int | None, period_s: float) -> None:
+        """Judge by these numbers; by others than before, from now on."""
+        if (intensity, period_s) != (self._intensity, self._period_s):
+            self._intensity, self._period_s = intensity, period_s
+            self.clear()
+
 
 class Mode(enum.Enum):
     """Why children are being started: decides what a failed start means."""
@@ -98,6 +104,7 @@ class Mode(enum.Enum):
     INIT = "init"  # the supervisor's own start
     RESTART = "restart"  # after a failure; failing again costs budget
     CALL = "call"  # somebody asked; the answer tells them
+    CHANGE = "change"  # another spec; failing costs budget, and the answer tells it
     END = "end"  # nothing is started any more
 
 
@@ -114,6 +121,12 @@ class Plan:
     answer: Answer | None = None
     discard: bool = False  # a child whose start fails is forgotten (start_child)
     forget: bool | None = None  # a stopped child's spec goes; None: if it is temporary or dynamic
+    drop: frozenset[str] = frozenset()  # whose specs go whatever `forget` says
+    spec: SupervisorSpec | None = None  # taken over between the stops and the starts
+
+    def forgets(self, id_: str) -> bool | None:
+        """Whether the spec of a child that has stopped goes."""
+        return True if id_ in self.drop else self.forget
 
 
 # -- events -----------------------------------------------------------------------------------
@@ -255,6 +268,13 @@ class Rearm:
     topic: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Become a supervisor of this spec."""
+
+    spec: SupervisorSpec
+
+
 Request = (
     StartChild
     | TerminateChild
@@ -265,6 +285,7 @@ Request = (
     | GetChildspec
     | Kick
     | Rearm
+    | Change
 )
 
 

@@ -44,6 +44,7 @@ class Slot:
         recipient: where messages go now; None between incarnations.
         parked: the last messages that were in flight at two consecutive crashes; not retried.
         leaked: threads of this actor that could not be ended and still live.
+        spec: how much may wait, and what a restart does with it.
     """
 
     def __init__(self, path: str, mailbox: MailboxSpec) -> None:
@@ -52,13 +53,13 @@ class Slot:
         self.recipient: Recipient | None = None
         self.parked: deque[Envelope] = deque(maxlen=16)
         self.leaked = 0
-        self._spec = mailbox
+        self.spec = mailbox
         self._next: Mailbox | None = None
         self._suspect: int | None = None
 
     def mailbox(self) -> Mailbox:
         """The mailbox of the next incarnation, with what the last one left."""
-        mailbox = self._next or Mailbox(self._spec.capacity)
+        mailbox = self._next or Mailbox(self.spec.capacity)
         self._next = None
         return mailbox
 
@@ -69,8 +70,8 @@ class Slot:
 
     def hold(self) -> None:
         """An incarnation is about to be over: what comes from now on is for the next one."""
-        is_kept = self._spec.on_restart == "preserve"
-        self.recipient = self._next = Mailbox(self._spec.capacity) if is_kept else None
+        is_kept = self.spec.on_restart == "preserve"
+        self.recipient = self._next = Mailbox(self.spec.capacity) if is_kept else None
 
     def occupy(self, recipient: Recipient) -> None:
         """Let messages flow to an incarnation."""
@@ -88,7 +89,7 @@ class Slot:
         """
         if self.recipient is recipient:
             self.recipient = None
-        if self._spec.on_restart == "discard":
+        if self.spec.on_restart == "discard":
             return Leftovers(rest if in_flight is None else [in_flight, *rest], None)
         kept = [envelope for envelope in rest if _outlives(envelope)]
         lost = [envelope for envelope in rest if not _outlives(envelope)]
@@ -100,7 +101,7 @@ class Slot:
             if is_poison:
                 self.parked.append(in_flight)
         if self._next is None:
-            self._next = self.recipient = Mailbox(self._spec.capacity)
+            self._next = self.recipient = Mailbox(self.spec.capacity)
         self._next.push_front(kept)
         return Leftovers(lost, in_flight if is_poison else None)
 

@@ -38,6 +38,32 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """The supervisor is of the new spec, and so is everything that runs below it.
+
+    What is named was stopped for good, is new, or has started anew; all others were left alone.
+    """
+
+    stopped: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    is_ok = True
+
+    def at(self, prefix: str) -> Changed:
+        """The same with addresses below a prefix instead of ids."""
+        named = (self.stopped, self.started, self.restarted)
+        return Changed(*(tuple(f"{prefix}/{id_}" for id_ in ids) for ids in named))
+
+    def and_(self, other: Changed) -> Changed:
+        """Both together."""
+        return Changed(
+            self.stopped + other.stopped,
+            self.started + other.started,
+            self.restarted + other.restarted,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AlreadyStarted:
     """``{error, {already_started, Child}}``: that id is running."""
 
@@ -134,6 +160,7 @@ class ChildCount:
 Answer = (
     Ok
     | Started
+    | Changed
     | AlreadyStarted
     | AlreadyPresent
     | StartFailed

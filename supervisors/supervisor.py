@@ -26,6 +26,7 @@ from supervisors.mailbox import Put
 from supervisors.plan import Child, State
 from supervisors.results import (
     Answer,
+    Changed,
     ChildCount,
     ChildInfo,
     ChildRef,
@@ -92,7 +93,7 @@ class Supervisor:
 
     Attributes:
         path: its address, ``"/"`` for a root.
-        spec: what it was made from.
+        spec: what it is made of.
         rows: its children as published, by id.
         exit_reason: how it ended, None while it runs.
     """
@@ -106,7 +107,6 @@ class Supervisor:
     ) -> None:
         """Use `Supervisor.start`; a supervisor below another is made by that one."""
         self.path = path or "/"
-        self.spec = spec
         self.rows: dict[str, Row] = {}
         self.exit_reason: ExitReason | None = None
         self.system = system
@@ -211,6 +211,34 @@ class Supervisor:
         return self.join(timeout_s)
 
     # -- more than OTP has ----------------------------------------------------------------------
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        """What it is made of; `change` replaces it."""
+        return self._core.spec
+
+    def change(self, spec: SupervisorSpec) -> Answer:
+        """Become a tree of another spec: only what differs is stopped, started, or started anew.
+
+        Returns when everything that had to start has, level after level from the top. What fails
+        ends it there; its supervisor goes on trying, and changing back to the old spec undoes it.
+        See `supervisors.change`.
+
+        Returns:
+            Changed, with addresses; StartFailed, InvalidSpec or NoProc.
+        """
+        found = self._answer_to(p.Change(spec))
+        if not isinstance(found, Changed):
+            return found
+        changed = found.at(self._prefix)
+        for child in spec.children:
+            below = self.system.supervisors.get(f"{self._prefix}/{child.id}")
+            if below is not None and isinstance(child.start, SupervisorSpec):
+                found = below.change(child.start)
+                if not isinstance(found, Changed):
+                    return found
+                changed = changed.and_(found)
+        return changed
 
     def kick(self, id_: str) -> Answer:
         """Operator: start or restart this child now and forget its streak."""

@@ -24,6 +24,7 @@ from supervisors.context import (
     read_reply,
 )
 from supervisors.dead_letters import DeadLetters
+from supervisors.desk import Desk
 from supervisors.exits import ExitReason
 from supervisors.mailbox import Put
 from supervisors.monitor import Loop, Monitor
@@ -31,7 +32,7 @@ from supervisors.pending import BlockingWaiter, Waiter
 from supervisors.recorder import NullRecorder, Recorder
 from supervisors.registry import Slot
 from supervisors.shares import SharedMemory, Shares
-from supervisors.spec import ChildSpec
+from supervisors.spec import ChildSpec, MailboxSpec
 
 if TYPE_CHECKING:
     from supervisors.supervisor import Supervisor
@@ -204,7 +205,18 @@ class ActorSystem:
         slot = self.slots.get(path)
         if slot is None:
             slot = self.slots[path] = Slot(path, spec.mailbox)
+        slot.spec = spec.mailbox
         return slot
+
+    def serve(self, address: str, take: Callable[[Envelope], None]) -> None:
+        """Answer an address outside the tree; see `supervisors.desk`.
+
+        Args:
+            take: told of every message, in the sender's thread; must not block.
+        """
+        slot = Slot(address, MailboxSpec())
+        slot.occupy(Desk(take))
+        self.slots[address] = slot
 
     def drop_slot(self, path: str) -> None:
         """The child's spec is gone; so is its address."""

@@ -4,7 +4,8 @@ Owns the cycle of the one item in the machine, and the lease of the movement tha
 Hears `GuardChanged`, `MoveDone`, `MoveFailed` from the motor; `BeamChanged`, `BinChanged`,
 `SensorFault`, `SensorCleared`, `Weighed`, `Tared` from the sensors; `Captured`, `Classified` and
 their failures; `SessionChanged`; `Down` of a neighbour; `DescribeCycle`, `EnterService`,
-`LeaveService`, `ResetMachine`, `EmptyBin` from people.
+`LeaveService`, `ResetMachine`, `EmptyBin` from people; `EnterMaintenance`, `LeaveMaintenance` from
+the platform.
 Says `Move`, `Renew`, `StopMotors`, `ResetGuard`; `Weigh`, `Tare`; `Capture`, `Classify`;
 `StoreDeposit`; `Concluded`; `ItemWaiting`, `CycleChanged`, `ItemCredited`, `ItemRefused`.
 
@@ -24,6 +25,7 @@ from config.settings import BinSettings, DepositSettings, FraudSettings, MotorSe
 from models import deposit as rule
 from models.deposit import Cycle, Rules, facts
 from models.deposit.facts import Fact, Neighbour
+from models.reasons import Reason
 from protocol.machine import (
     BeamChanged,
     BinChanged,
@@ -42,7 +44,9 @@ from protocol.service import (
     CycleDescribed,
     DescribeCycle,
     EmptyBin,
+    EnterMaintenance,
     EnterService,
+    LeaveMaintenance,
     LeaveService,
     ResetMachine,
     SessionChanged,
@@ -53,6 +57,7 @@ from supervisors import Actor, RequestFailed, Waiting, handles
 
 DEADLINE_S = 10.0
 """Two records in a row, each with the patience of a request."""
+_LOCAL = "a technician is at the machine, or its door was opened"
 
 
 class _Look(Message, frozen=True, tag="deposit.look"):
@@ -104,6 +109,7 @@ class Deposit(Actor):
         self._seek_timer: int | None = None
         self._renew_timer: int | None = None
         self._told = CycleChanged(busy=False, closed="?")
+        self._is_remote = False
 
     # -- lifecycle ------------------------------------------------------------------------------
 
@@ -228,6 +234,7 @@ class Deposit(Actor):
             closed=self._why_closed(),
             bin_percent=cycle.bin.percent,
             session=cycle.session,
+            remote=self._is_in_maintenance,
         )
 
     @handles(EnterService, command=True, deadline_s=DEADLINE_S)
@@ -235,6 +242,7 @@ class Deposit(Actor):
         """No customer is served from here on."""
         if rule.is_dealing(self._cycle):
             return Failed("busy", "an item is in the machine; wait for its end, or open the door")
+        self._is_remote = False
         self._learn(facts.ServiceEntered())
         return Done()
 
@@ -242,6 +250,30 @@ class Deposit(Actor):
     def leave_service(self, message: LeaveService) -> Done | Failed:
         """The technician is done."""
         return self._go_on(facts.ServiceLeft())
+
+    @handles(EnterMaintenance, deadline_s=DEADLINE_S)
+    def enter_maintenance(self, message: EnterMaintenance) -> Done | Failed:
+        """The platform takes the machine out of service; a technician who is there stays so."""
+        if self._cycle.phase == "service":
+            return Done() if self._is_in_maintenance else Failed("local", _LOCAL)
+        entered = self.enter_service(EnterService())
+        self._is_remote = isinstance(entered, Done)
+        return entered
+
+    @handles(LeaveMaintenance, deadline_s=DEADLINE_S)
+    def leave_maintenance(self, message: LeaveMaintenance) -> Done | Failed:
+        """Back into service, unless somebody has been at the machine since."""
+        if self._is_in_maintenance:
+            return self._go_on(facts.ServiceLeft())
+        if self._cycle.phase in ("service", "estop"):
+            return Failed("local", _LOCAL)
+        return Failed("not_in_service", "the machine is not in service")
+
+    @property
+    def _is_in_maintenance(self) -> bool:
+        """In service by the platform's word; a door that was opened is somebody else's."""
+        cycle = self._cycle
+        return self._is_remote and cycle.phase == "service" and cycle.stop == Reason.SERVICE
 
     @handles(ResetMachine, command=True, deadline_s=DEADLINE_S)
     def reset(self, message: ResetMachine) -> Done | Failed:

@@ -36,6 +36,7 @@ from protocol.vision import (
     Classify,
     ClassifyFailed,
     Concluded,
+    DescribeModel,
     Examine,
     Examined,
     ModelInUse,
@@ -302,6 +303,11 @@ class Inference(Watching):
         """A newcomer may have waited for the item to leave."""
         if self._succession.newcomer is not None:
             self.ctx.schedule_once(0.0, _Adopt())
+
+    @handles(DescribeModel, command=True)
+    def describe(self, message: DescribeModel) -> ModelInUse:
+        """Which model serves."""
+        return self._in_use()
 
     def _answer(self, refused: str = "") -> None:
         if self._asked is not None:

@@ -4,10 +4,10 @@
     files.py     the directory: opened with care, put aside when damaged; the epoch's second home
     tables.py    the tables, the values in them, the counters
     books.py     one write transaction: what may be written, and the journal of it
-    deposits.py  sessions.py  outbox.py     the operations
+    deposits.py  sessions.py  outbox.py  commands.py     the operations
     store.py     the open environment: group commit, growth, room, reopening
     reading.py   the same files read by others, beside the writer
-    audit.py     `rvm-edge ledger verify`
+    audit.py  audit_commands.py     `rvm-edge ledger verify`
     migrate.py   from the schemas of older releases
 
 Only `actors.storage` writes; whoever reads takes short transactions.

@@ -12,6 +12,7 @@ from typing import TypeVar
 import lmdb
 import msgspec
 
+from actors.store.audit_commands import CommandAudit, step_of
 from actors.store.deposits import Epochal
 from actors.store.migrate import Migrated
 from actors.store.outbox import Dead, Gone
@@ -54,6 +55,7 @@ class Audit:
     Attributes:
         replay: what the journal amounts to, once the walk is over.
         counters: as they stand in the store.
+        commands: the part of the walk that is about remote commands.
     """
 
     def __init__(self, txn: lmdb.Transaction, tables: Tables) -> None:
@@ -62,6 +64,7 @@ class Audit:
         self._tables = tables
         self.replay = Replay()
         self.counters = Counters()
+        self.commands = CommandAudit(txn, tables, self.replay)
         self._done = 0
         self._strange: list[Finding] = []
         self._total = sum(self._rows(name) for name in ("journal", "deposits", "sessions"))
@@ -80,6 +83,7 @@ class Audit:
         for outbox in OUTBOXES:
             yield from self._outbox(outbox)
         yield from self._dead()
+        yield from self.commands.rows()
         yield from self._strange
         yield Progress(self._total, self._total)
 
@@ -130,6 +134,11 @@ class Audit:
     def _replay_other(self, entry: Entry) -> str | None:
         if entry.kind == "epoch":
             return self.replay.opened(msgspec.msgpack.decode(entry.body, type=Epochal).number)
+        if entry.kind == "command":
+            return self.commands.replay(entry, self._before(entry, step_of))
+        if entry.kind == "forgotten":
+            self.commands.replay_forgotten(entry)
+            return None
         if entry.kind == "migrated":
             msgspec.msgpack.decode(entry.body, type=Migrated)
             return None

@@ -35,7 +35,7 @@ ENDS_MAX = 2
 """A power cut is one; two in a row, within a minute of running, are looked into."""
 _WALK_S_MAX = 8.0  # a start may take ten; what has not shown by then is left to the verifier
 _WALK_MAP_BYTES = 1 << 32  # nothing of it is kept, but it must not fail for want of pages
-_GROWING = ("journal", "deposits", "sessions", *OUTBOXES)
+_GROWING = ("journal", "deposits", "sessions", "commands", *OUTBOXES)
 _DAMAGED = 1
 
 

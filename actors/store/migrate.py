@@ -2,6 +2,7 @@
 
 Schema 1 had deposits without journal, checksums, sessions or outbox, and called a credited item
 ``confirmed``. The old store is copied before anything is changed; the change is one transaction.
+Schema 2 had no remote commands: their tables are added, and nothing that was there is touched.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from actors.store.tables import (
 from models.ledger.chain import Damaged, Entry, digest, pack, seal
 from protocol.storage import DepositRecord, OutboxRecord
 
-SCHEMA_1 = 1
+SCHEMA_1, SCHEMA_2 = 1, 2
 _EPOCH_1, _SEQUENCE_1 = b"epoch", b"sequence"
 _decode_1 = msgspec.msgpack.Decoder(DepositRecord).decode
 
@@ -61,6 +62,15 @@ def migrate(env: lmdb.Environment, directory: Path) -> None:
         txn.delete(_SEQUENCE_1, db=tables["meta"])
         txn.put(SCHEMA_KEY, str(SCHEMA).encode(), db=tables["meta"])
         write_counters(txn, counters)
+
+
+def add_commands(env: lmdb.Environment) -> None:
+    """Bring a store of schema 2 to the present one."""
+    with env.begin(write=True) as txn:
+        for name in NAMES:
+            table = env.open_db(name.encode(), txn)
+            if name == "meta":
+                txn.put(SCHEMA_KEY, str(SCHEMA).encode(), db=table)
 
 
 def _back_up(env: lmdb.Environment, directory: Path) -> Path:

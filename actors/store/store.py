@@ -17,7 +17,7 @@ import lmdb
 from actors.store import ends, files
 from actors.store.books import Books, Refused
 from actors.store.files import StoreDamaged, StoreTooNew, StoreUnusable
-from actors.store.migrate import SCHEMA_1, migrate
+from actors.store.migrate import SCHEMA_1, SCHEMA_2, add_commands, migrate
 from actors.store.outbox import give_way
 from actors.store.tables import (
     NAMES,
@@ -90,6 +90,13 @@ class Store:
         self._tables: Tables = {}
 
     # -- life -----------------------------------------------------------------------------------
+
+    @property
+    def owed(self) -> dict[str, int]:
+        """By class of the outbox the sequence of the newest that was ever put in."""
+        if self._counters is None:
+            return {}
+        return {name: queue.last for name, queue in self._counters.outbox.items()}
 
     @property
     def is_open(self) -> bool:
@@ -329,6 +336,8 @@ def _settle(env: lmdb.Environment, directory: Path) -> Tables:
         raise StoreTooNew(_too_new(env, directory, schema))
     if schema == SCHEMA_1:
         migrate(env, directory)
+    elif schema == SCHEMA_2:
+        add_commands(env)
     elif schema != SCHEMA:
         raise Damaged(f"there has never been a schema {schema}")
     return open_tables(env)

@@ -8,11 +8,12 @@
     open         number → "": the undecided ones, so that a start looks at no other
     sessions, session_ids, session_open     the same for sessions
     credits      session id → number of items credited to it
+    commands, command_ids, command_open     the same for remote commands; the oldest are forgotten
     money, event, status, telemetry, media  sequence → what waits for the platform
     dead         class, sequence → what the platform will never take
 
 Numbers are 8 bytes, big-endian: LMDB keeps them in order. Every value carries a checksum, but those
-of `ids` and `session_ids`, whose target names the id again.
+of `ids`, `session_ids` and `command_ids`, whose target names the id again.
 """
 
 from __future__ import annotations
@@ -25,9 +26,16 @@ import lmdb
 import msgspec
 
 from models.ledger.chain import GENESIS, Damaged, seal, unseal
-from protocol.storage import DepositRecord, DepositState, OutboxClass, OutboxRecord, SessionRecord
+from protocol.storage import (
+    CommandRecord,
+    DepositRecord,
+    DepositState,
+    OutboxClass,
+    OutboxRecord,
+    SessionRecord,
+)
 
-SCHEMA = 2
+SCHEMA = 3
 OUTBOXES: tuple[OutboxClass, ...] = get_args(OutboxClass)
 NAMES = (
     "meta",
@@ -41,6 +49,9 @@ NAMES = (
     "credits",
     "dead",
     *OUTBOXES,
+    "commands",
+    "command_ids",
+    "command_open",
 )
 SCHEMA_KEY = b"schema"
 _COUNTERS_KEY = b"counters"
@@ -76,7 +87,8 @@ class Counters(msgspec.Struct):
         epoch: number of the last run.
         journal: sequence of the newest entry.
         head: its SHA-256.
-        deposits, sessions: last number given.
+        deposits, sessions, commands: last number given.
+        command_cursor: sequence of the newest remote command that has been taken down.
     """
 
     epoch: int = 0
@@ -85,6 +97,8 @@ class Counters(msgspec.Struct):
     deposits: int = 0
     sessions: int = 0
     outbox: dict[str, Queue] = msgspec.field(default_factory=_empty_queues)
+    commands: int = 0
+    command_cursor: int = 0
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -93,6 +107,7 @@ _deposit = msgspec.msgpack.Decoder(DepositRecord)
 _standing = msgspec.msgpack.Decoder(Standing)
 _session = msgspec.msgpack.Decoder(SessionRecord)
 _waiting = msgspec.msgpack.Decoder(OutboxRecord)
+_command = msgspec.msgpack.Decoder(CommandRecord)
 T = TypeVar("T")
 
 
@@ -227,6 +242,16 @@ def unpack_session(stored: bytes) -> tuple[int, SessionRecord]:
     """
     data = unseal(stored)
     return NUMBER.unpack_from(data)[0], _decoded(_session, data[NUMBER.size :])
+
+
+def unpack_command(stored: bytes) -> tuple[int, CommandRecord]:
+    """Read a row of `commands`.
+
+    Raises:
+        Damaged: it is not what was written.
+    """
+    data = unseal(stored)
+    return NUMBER.unpack_from(data)[0], _decoded(_command, data[NUMBER.size :])
 
 
 def unpack_waiting(stored: bytes) -> OutboxRecord:

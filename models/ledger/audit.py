@@ -43,6 +43,7 @@ class Replay(msgspec.Struct):
         deposit_entries, session_entries: how many entries are about one.
         credited: items paid for.
         owed: sum of the marks of what the platform has not got yet.
+        commands, command_steps: remote ones that have come, and entries about them.
         to_sessions: sum of the marks of the sessions, once for each item credited to one.
     """
 
@@ -54,6 +55,8 @@ class Replay(msgspec.Struct):
     credited: int = 0
     owed: int = 0
     to_sessions: int = 0
+    commands: int = 0
+    command_steps: int = 0
 
     def deposit(
         self, entry: Entry, record: DepositRecord, before: DepositRecord | None

@@ -37,10 +37,12 @@ from protocol.service import (
     CycleDescribed,
     DescribeCycle,
     EmptyBin,
+    EnterMaintenance,
     EnterService,
     ItemCredited,
     ItemRefused,
     ItemWaiting,
+    LeaveMaintenance,
     LeaveService,
     ResetMachine,
     SessionChanged,
@@ -377,6 +379,52 @@ def test_in_service_nothing_is_taken_and_leaving_it_tests_the_machine(here):
     here.beam("entry", False)
     here.stage.request("/deposit", LeaveService())
     assert here.cycle.phase == "selftest"
+
+
+def test_the_platform_may_take_it_out_of_service_and_back_where_nobody_has_been(here):
+    here.idle()
+    here.stage.request("/deposit", EnterMaintenance())
+    here.stage.request("/deposit", EnterMaintenance())
+    assert (here.cycle.phase, here.cycle.closed, here.cycle.remote) == ("service", "service", True)
+    here.stage.request("/deposit", LeaveMaintenance())
+    assert (here.cycle.phase, here.cycle.remote) == ("selftest", False)
+
+
+def test_the_platform_does_not_send_a_technician_away(here):
+    here.idle()
+    here.stage.request("/deposit", EnterService())
+    for message in (EnterMaintenance(), LeaveMaintenance()):
+        with pytest.raises(RequestFailed, match="local"):
+            here.stage.request("/deposit", message)
+    here.stage.request("/deposit", LeaveService())
+
+
+def test_a_technician_who_comes_during_maintenance_takes_over(here):
+    here.idle()
+    here.stage.request("/deposit", EnterMaintenance())
+    here.stage.request("/deposit", EnterService())  # somebody has come
+    assert not here.cycle.remote
+    with pytest.raises(RequestFailed, match="local"):
+        here.stage.request("/deposit", LeaveMaintenance())
+
+
+def test_a_door_that_was_opened_ends_what_the_platform_may_do(here):
+    here.idle()
+    here.stage.request("/deposit", EnterMaintenance())
+    here.tell(GuardChanged(3, False, True, "closed", False, latch="door"))
+    assert (here.cycle.phase, here.cycle.remote) == ("service", False)
+    here.tell(GuardChanged(4, True, True, "closed", False, latch="door"))
+    with pytest.raises(RequestFailed, match="local"):
+        here.stage.request("/deposit", LeaveMaintenance())
+
+
+def test_out_of_service_there_is_nothing_for_the_platform_to_leave(here):
+    here.idle()
+    with pytest.raises(RequestFailed, match="not_in_service"):
+        here.stage.request("/deposit", LeaveMaintenance())
+    here.transporting()
+    with pytest.raises(RequestFailed, match="busy"):
+        here.stage.request("/deposit", EnterMaintenance())
 
 
 def test_a_full_bin_closes_and_its_exchange_opens(here):

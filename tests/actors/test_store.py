@@ -197,7 +197,7 @@ def test_a_migration_that_was_cut_short_is_done_again(tmp_path):
         assert store.deposits == 1
         store.close()
     assert files.damaged_stores(tmp_path) == {}
-    assert SCHEMA == 2
+    assert SCHEMA == 3
 
 
 def test_a_ledger_of_schema_1_that_does_not_read_is_put_aside_whole(tmp_path):

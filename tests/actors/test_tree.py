@@ -23,6 +23,9 @@ DRAWN = """
 /service/session thread
 /uplink one_for_one quarantine
 /uplink/link thread
+/uplink/courier thread
+/uplink/reports thread
+/uplink/commands thread
 /uplink/channel thread
 /uplink/sync thread
 /uplink/media thread

@@ -43,6 +43,8 @@ COUNTS = {
     "sensors.load_cell_zero_counts",
     "sensors.bin_readings",
     "storage.group_commit_max",
+    "uplink.commands_at_once_max",
+    "uplink.engine_port",
     "logging.files",
 }
 SECTIONS = [field.name for field in msgspec.structs.fields(Settings)]

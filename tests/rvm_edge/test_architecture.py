@@ -30,7 +30,9 @@ from supervisors.testing import eventually
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SLOW = Backoff(initial_s=20.0, maximum_s=20.0)
 OPEN_MAPS = {"facts", "by_cause"}  # their keys are not ours to list
-OF_THE_DAEMON = {"version", "machine", "profile", "data_dir", "phase"}
+OF_THE_DAEMON = {"version", "machine", "profile", "data_dir", "phase", "settings"} | {
+    f"settings.{name}" for name in ("version", "state", "behind", "rolled_back", "troubles")
+}
 TYPES = {
     "text": {str},
     "integer": {int},

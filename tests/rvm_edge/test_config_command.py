@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import rvm_edge.config_command
+from config.generations import Generations
 from config.keys import keys
+from config.platform import ServerWord
 
 HOME = str(Path(rvm_edge.config_command.__file__).parent.parent)
 PROGRAM = (
@@ -103,6 +105,31 @@ def test_explain_shows_all_layers_and_the_winner(capsys, file, monkeypatch):
     assert [line.split()[0] for line in lines[3:] if ">" not in line] == [
         "override", ".env", ".env", "file", "profile", "defaults",
     ]  # fmt: skip
+
+
+def test_explain_shows_the_platforms_word_and_an_override_of_the_machine(capsys, tmp_path):
+    data = tmp_path / "data"
+    generations = Generations(data / "settings")
+    generations.stage(ServerWord(7, {"session.claim_days": 40}), 0.0)
+    generations.promote()
+    (data / "override.toml").write_text("[session]\nclaim_days = 60\n")
+    assert run("explain", "session.claim_days", "--data-dir", data) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "session.claim_days = 60"
+    (winner,) = (line for line in lines if line.startswith("  > "))
+    assert winner.split()[1:3] == ["override", "60"]
+    said = {line.split()[0]: line for line in lines[3:]}
+    assert "40" in said["server"]
+    assert "the platform's version 7" in said["server"]
+
+
+def test_a_damaged_version_of_the_platform_is_noted_and_the_rest_is_shown(capsys, tmp_path):
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "current.json").write_bytes(b"garbage")
+    assert run("explain", "session.claim_days", "--data-dir", tmp_path) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("session.claim_days = 30")
+    assert "note: current.json" in told.err
 
 
 def test_explain_as_json(capsys, file):

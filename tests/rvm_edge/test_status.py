@@ -17,8 +17,9 @@ from tests.rvm_edge.machine import Machine, command_line, environment, run
 PATHS = [
     "/", "/storage", "/world", "/machine", "/machine/motor", "/machine/sensors", "/vision",
     "/vision/camera", "/vision/inference", "/service", "/service/deposit", "/service/session",
-    "/uplink", "/uplink/link", "/uplink/channel", "/uplink/sync", "/uplink/media", "/console",
-    "/console/api", "/console/kiosk", "/updates", "/health",
+    "/uplink", "/uplink/link", "/uplink/courier", "/uplink/reports", "/uplink/commands",
+    "/uplink/channel", "/uplink/sync", "/uplink/media", "/console", "/console/api",
+    "/console/kiosk", "/updates", "/health",
 ]  # fmt: skip
 PROCESSES = {"/world", "/machine/motor", "/vision/camera", "/vision/inference"}
 
@@ -193,6 +194,24 @@ def test_a_made_up_machine_in_ascii_and_in_colour(machine):
     assert "2d" in line
     assert "(stopping)" in text
     assert "\x1b[31mquarantined" in render(told, colour=True)
+
+
+def test_the_platforms_settings_have_a_line_of_their_own_where_there_are_any(machine):
+    told = machine.status()
+    nothing = render(told, colour=False)
+    assert "settings of the platform" not in nothing
+    told["settings"] = {
+        "version": 7,
+        "state": "kept",
+        "behind": [],
+        "rolled_back": 8,
+        "troubles": ["current.json: its check sum is not that of its content"],
+    }
+    header = render(told, colour=False).splitlines()[2:4]
+    assert header == [
+        "settings of the platform: version 7, kept  rolled back: version 8",
+        "settings: current.json: its check sum is not that of its content",
+    ]
 
 
 def test_options_that_are_none(tmp_path):

@@ -4,6 +4,7 @@
 forgotten: whoever waits has a timer, whoever calls gets an answer, whoever is stopped ends.
 """
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -39,6 +40,23 @@ def random_spec(rng: Random) -> SupervisorSpec:
     )
 
 
+def another_spec(rng: Random, spec: SupervisorSpec) -> SupervisorSpec:
+    """Some children of the old one, some others, in another order."""
+    if spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+        return spec
+    auto = spec.auto_shutdown.value
+    children = [one for one in spec.children if rng.random() < 0.7]
+    taken = {one.id for one in children}
+    more = [f"c{n}" for n in range(6) if f"c{n}" not in taken and rng.random() < 0.3]
+    children += [random_child(rng, id_, auto) for id_ in more]
+    rng.shuffle(children)
+    children = [
+        one if rng.random() < 0.7 else replace(one, args={"n": rng.randint(0, 9)})
+        for one in children
+    ]
+    return replace(spec, children=tuple(children))
+
+
 def random_child(rng: Random, id_: str, auto: str = "never") -> ChildSpec:
     restart = rng.choice(list(Restart))
     return ChildSpec(
@@ -58,6 +76,8 @@ def random_request(rng: Random, sup: Manual) -> p.Request:
     if rng.random() < 0.25:
         simple = sup.core.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE
         return p.StartChild({} if simple else random_child(rng, rng.choice(["x", "y", "z", "c1"])))
+    if rng.random() < 0.1:
+        return p.Change(another_spec(rng, sup.core.spec))
     if rng.random() < 0.2:
         return rng.choice([p.WhichChildren(), p.CountChildren(), p.Rearm("device")])
     make = rng.choice([p.TerminateChild, p.RestartChild, p.DeleteChild, p.GetChildspec, p.Kick])

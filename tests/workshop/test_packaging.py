@@ -21,8 +21,9 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"rvm_edge", "actors", "models", "config", "supervisors", "protocol"}
-OTHER_FOLDERS = {"benchmarks", "bin", "deploy", "docs", "server", "tests"}
+FLOORS = {"rvm_edge", "actors", "models", "config", "supervisors", "protocol"}
+PACKAGES = FLOORS | {"server"}
+OTHER_FOLDERS = {"benchmarks", "bin", "deploy", "docs", "tests"}
 
 needs_checkout = pytest.mark.skipif(
     "RVM_EDGE_WHEEL" in os.environ, reason="the installed wheel is tested, without the checkout"
@@ -84,7 +85,7 @@ def test_the_tools_know_the_same_packages():
     assert set(include) == PACKAGES | {f"{package}.*" for package in PACKAGES}
     assert set(tools["mypy"]["packages"]) == PACKAGES
     assert set(tools["importlinter"]["root_packages"]) == PACKAGES
-    assert set(tools["importlinter"]["contracts"][0]["layers"]) == PACKAGES
+    assert set(tools["importlinter"]["contracts"][0]["layers"]) == FLOORS
 
 
 @needs_checkout
@@ -125,7 +126,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, tree)
-    for package in PACKAGES | {"tests", "benchmarks", "server"}:
+    for package in PACKAGES | {"tests", "benchmarks"}:
         if (ROOT / package).exists():
             shutil.copytree(
                 ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__")

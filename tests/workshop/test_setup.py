@@ -29,7 +29,7 @@ case "$*" in
 *"-m pip install"*)
     eval "${FAKE_PIP:-}"
     ;;
-*"-m rvm_edge"*) printf '%s|' "$$" "${@:4}" ;;
+*"-m rvm_edge"* | *"-m server"*) printf '%s|' "$$" "${@:4}" ;;
 *version_info*) echo "${FAKE_VERSION:-3.11.9}" ;;
 *realpath*) readlink -f "$0" ;;
 esac
@@ -91,7 +91,7 @@ def checkout(tmp_path: Path) -> Checkout:
     root, fakes = tmp_path / "a check out", tmp_path / "fakes"
     (root / "bin").mkdir(parents=True)
     fakes.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "bin/setup", "bin/rvm-edge"):
+    for name in ("setup.cfg", "pyproject.toml", "bin/setup", "bin/rvm-edge", "bin/rvm-server"):
         shutil.copy(ROOT / name, root / name)
     fake = fakes / "fake-python"
     fake.write_text(FAKE_PYTHON, encoding="utf-8")
@@ -143,7 +143,7 @@ def test_an_unknown_extra_is_refused_with_those_that_are_known(checkout: Checkou
     status, said = checkout.run("setup", "tset")
     assert status != 0
     assert "'tset'" in said
-    assert "jetson train tensorrt ultralytics barcode server test dev" in said
+    assert "jetson train tensorrt ultralytics barcode server test peers dev" in said
     assert not (checkout.root / ".venv").exists()
 
 
@@ -287,3 +287,10 @@ def test_the_launcher_works_through_a_link_and_from_anywhere(checkout: Checkout,
 def test_the_launcher_shields_our_names_from_the_working_directory(checkout: Checkout):
     checkout.run("rvm-edge", "status")
     assert "-I -m rvm_edge status" in checkout.calls()
+
+
+def test_the_platform_s_launcher_brings_its_extra_and_becomes_python(checkout: Checkout):
+    process = checkout.start("rvm-server", "start", "--port", "0")
+    out, _ = process.communicate(timeout=30)
+    assert out == f"{process.pid}|start|--port|0|"
+    assert checkout.installs() == [".[server]"]

@@ -1,0 +1,1 @@
+"""Settings in sync (docs/settings.md): `life` of a version, and `verdict` on each of its keys."""

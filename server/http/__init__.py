@@ -1,0 +1,1 @@
+"""HTTP: bodies in, answers out, who is asking, and how it is described."""

@@ -1,0 +1,1 @@
+"""What is said to the platform by others than machines: telephones and operators."""

@@ -1,0 +1,62 @@
+"""uvicorn, which takes leave in the protocol's words, and drops who does not read.
+
+Two things that an application cannot do from inside: say goodbye before uvicorn closes every
+connection with 1012, and end a connection whose client has stopped reading.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from protocol.platform.pusher import FRAME_BYTES_MAX
+
+UNREAD_S = 60.0
+"""A client that takes nothing for so long loses its connection, whoever has closed it."""
+BACKLOG = 2048
+"""A fleet that comes back at once fits into the line before the door."""
+
+
+class Server(uvicorn.Server):
+    """Waits for `say_goodbye` before it closes connections."""
+
+    def __init__(self, config: uvicorn.Config, say_goodbye: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._say_goodbye = say_goodbye
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._say_goodbye()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections end when nothing is read from them.
+
+    A TCP connection with a peer that lives, but does not read, stays for ever otherwise: closing it
+    waits for the peer. Accepted connections take the option over from the listening socket.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_S * 1000))
+    return listening
+
+
+def config_for(app: ASGIApp, **more: Any) -> uvicorn.Config:
+    """How uvicorn serves many WebSockets; `more` of its options come first.
+
+    Frames are small: to compress them takes more memory for 5 000 sockets than the frames, and lets
+    a client send a small frame that grows large. Silence is this server's own to notice, by
+    protocol; a client that cannot be closed must not keep the process from ending.
+    """
+    options: dict[str, Any] = {
+        "ws": "websockets-sansio",
+        "ws_max_size": FRAME_BYTES_MAX,
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": None,
+        "timeout_graceful_shutdown": 5,
+    }
+    return uvicorn.Config(app, **{**options, **more})

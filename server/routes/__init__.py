@@ -1,0 +1,1 @@
+"""One module per conversation of docs/platform-contract.md."""

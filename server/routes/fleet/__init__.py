@@ -1,0 +1,1 @@
+"""For operators: `server.payloads.fleet`."""

@@ -1,0 +1,1 @@
+"""What the platform decides, without clock, database or network."""
