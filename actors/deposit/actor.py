@@ -189,6 +189,7 @@ class Deposit(Actor):
     @handles(Classified, deadline_s=DEADLINE_S)
     def classified(self, message: Classified) -> None:
         """The acceptance rule has spoken."""
+        self._errands.seen = message
         self._learn(
             facts.Judged(
                 message.deposit,

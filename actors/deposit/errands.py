@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from models.deposit import Rules, decisions, facts
 from models.deposit.decisions import Decision
 from models.deposit.facts import Fact
 from models.passage import Passage, beams_ms
+from models.uplink.payloads import detection_of
 from protocol.machine import Move, ResetGuard, StopMotors, Tare, Weigh
 from protocol.service import ItemCredited, ItemRefused, ItemWaiting
-from protocol.storage import DepositRecord, Stored, StoreDeposit
-from protocol.vision import Capture, Captured, Classify, Concluded
+from protocol.storage import DepositRecord, PutOutbox, Stored, StoreDeposit
+from protocol.vision import Capture, Captured, Classified, Classify, Concluded
 from supervisors import Put, RequestFailed
 from supervisors.context import Context
 
@@ -32,6 +34,7 @@ class Errands:
 
     Attributes:
         picture: the newest one, which is the one to be judged.
+        seen: what was made of it, until its item has come to its end.
         passage: of the item, as the beams have told it so far.
     """
 
@@ -50,6 +53,7 @@ class Errands:
         self._started_at: dict[str, float] = {}  # wall clock of the deposit that is open
         self._newer_than_ns = 0
         self.picture: Captured | None = None
+        self.seen: Classified | None = None
         self.passage = Passage()
 
     def carry_out(self, decision: Decision) -> None:
@@ -96,6 +100,22 @@ class Errands:
             if record.state in _ENDS:
                 told = Concluded(record, beams_ms(self.passage))
                 self._ctx.tell(self._to["inference"], told)
+                self._tell_seen(record)
+
+    def _tell_seen(self, record: DepositRecord) -> None:
+        """Let the platform know what the detector made of it; it goes when there is a way."""
+        seen, self.seen = self.seen, None
+        if seen is None or seen.deposit != record.id:
+            return
+        detection = detection_of(
+            record,
+            seen.detections,
+            seen.elapsed_ms / 1000,
+            self._ctx.clock.wall(),
+            record.clock_quality,
+        )
+        body = msgspec.msgpack.encode(detection)
+        self._ctx.tell(self._to["storage"], PutOutbox("event", detection.key, "detection", body))
 
     def _dated(self, record: DepositRecord) -> DepositRecord:
         """Add what only the wall clock and the trace know."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from actors.store.books import Books, Refused, check_key, count, damaged
-from actors.store.outbox import enqueue
+from actors.store.outbox import enqueue, fits
 from actors.store.tables import (
     NUMBER,
     Standing,
@@ -51,6 +51,8 @@ def store_deposit(books: Books, record: DepositRecord) -> Stored:
     _put(books, record, before, key, pack_record(books.journal("deposit", body, sequence), body))
     if record.state == "credited":
         _credit(books, record, body)
+    elif record.state == "review":
+        _tell(books, record, body)
     return Stored(record.id, record.state)
 
 
@@ -75,6 +77,8 @@ def review_deposit(books: Books, message: ReviewDeposit) -> Stored:
     _put(books, record, before, key, pack_record(books.journal("decision", body, sequence), body))
     if record.state == "credited":
         _credit(books, record, body)
+    else:
+        _tell(books, record, body)
     return Stored(record.id, record.state)
 
 
@@ -173,3 +177,9 @@ def _credit(books: Books, record: DepositRecord, body: bytes) -> None:
         credited = count(books, "credits", session) + 1
         books.put("credits", session, seal(NUMBER.pack(credited)))
     enqueue(books, "money", record.id, "deposit", body)
+
+
+def _tell(books: Books, record: DepositRecord, body: bytes) -> None:
+    """Let the platform know of what is not paid for, or not yet; money goes before it."""
+    if fits(books, "event", len(body)):
+        enqueue(books, "event", record.id, "deposit", body)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from actors.deposit.actor import Deposit
@@ -47,7 +48,8 @@ from protocol.service import (
     ResetMachine,
     SessionChanged,
 )
-from protocol.storage import Deposits, ListDeposits
+from protocol.platform.reports import Detection as SeenByDetector
+from protocol.storage import Deposits, ListDeposits, Outbox, PeekOutbox
 from protocol.system import InjectFault
 from protocol.vision import (
     Capture,
@@ -147,6 +149,10 @@ class Place:
     def records(self):
         return self.stage.request("/storage", ListDeposits(), reply=Deposits).records
 
+    def waiting(self, outbox):
+        self.wait(0.01)
+        return list(self.stage.request("/storage", PeekOutbox(outbox), reply=Outbox).records)
+
     def ledger(self):
         return [(record.id, record.state, record.reason) for record in reversed(self.records())]
 
@@ -235,6 +241,20 @@ def place(directory, **more):
 def here(tmp_path):
     with place(tmp_path) as made:
         yield made
+
+
+def test_what_the_detector_saw_waits_for_the_platform_once_the_item_has_come_to_its_end(here):
+    here.idle()
+    id_ = here.transporting()
+    assert here.waiting("event") == []
+    here.fall()
+    (told,) = here.waiting("event")
+    assert (told.kind, told.key) == ("detection", f"{id_}/detection")
+    detection = msgspec.msgpack.decode(told.body, type=SeenByDetector)
+    assert (detection.deposit, detection.session_token) == (id_, "s-1")
+    assert (detection.decision, detection.model) == ("credited", "model@sha")
+    assert [one.class_name for one in detection.detections] == ["mineral"]
+    assert [record.key for record in here.waiting("money")] == [id_]
 
 
 def test_a_bottle_is_credited_after_its_proof_and_everybody_hears_of_it(here):

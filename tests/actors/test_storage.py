@@ -247,6 +247,22 @@ def test_one_that_is_refused_for_good_does_not_block_those_behind_it(tmp_path):
     assert findings(tmp_path) == []
 
 
+def test_the_platform_hears_of_a_review_and_of_what_was_decided(tmp_path):
+    with tree(storage(tmp_path)) as (sup, _):
+        for number, state in enumerate(("void", "credited"), 1):
+            store(sup, number, "review")
+            ask(sup, ReviewDeposit(f"m-1-{number}", state, "looked at it"), Stored)
+        found = ask(sup, PeekOutbox("event"), Outbox).records
+        told = [msgspec.msgpack.decode(each.body, type=DepositRecord) for each in found]
+        assert [(each.id, each.state) for each in told] == [
+            ("m-1-1", "review"),
+            ("m-1-1", "void"),
+            ("m-1-2", "review"),
+        ]
+        assert [each.key for each in ask(sup, PeekOutbox("money"), Outbox).records] == ["m-1-2"]
+    assert findings(tmp_path) == []
+
+
 def test_over_its_quota_the_oldest_of_a_class_give_way(tmp_path):
     with tree(storage(tmp_path, map_mb=4, map_mb_max=4, status_quota_percent=5)) as (sup, _):
         for number in range(60):
