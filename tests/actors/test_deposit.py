@@ -33,6 +33,7 @@ from protocol.machine import (
     Weighed,
 )
 from protocol.message import Message
+from protocol.platform.reports import Detection as SeenByDetector
 from protocol.service import (
     CycleChanged,
     CycleDescribed,
@@ -48,7 +49,6 @@ from protocol.service import (
     ResetMachine,
     SessionChanged,
 )
-from protocol.platform.reports import Detection as SeenByDetector
 from protocol.storage import Deposits, ListDeposits, Outbox, PeekOutbox
 from protocol.system import InjectFault
 from protocol.vision import (
