@@ -16,6 +16,19 @@ from supervisors.clock import SystemClock
 NOW = datetime.fromtimestamp(SystemClock().wall(), timezone.utc)
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 class Authority:
     """Signs certificates; `file` is what a client trusts."""
 
@@ -24,8 +37,14 @@ class Authority:
         self._directory = directory
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
-        basics = x509.BasicConstraints(ca=True, path_length=None)
-        own = self._certificate(self._key, self._name, NOW + timedelta(days=1), basics)
+        own = self._certificate(
+            self._key,
+            self._name,
+            NOW + timedelta(days=1),
+            x509.BasicConstraints(ca=True, path_length=None),
+            _SIGNS_CERTIFICATES,
+            x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()),
+        )
         self.file = directory / f"{name}.pem"
         self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
 
@@ -39,8 +58,11 @@ class Authority:
             .not_valid_before(NOW - timedelta(days=2))
             .not_valid_after(ends)
         )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
+        # Python 3.13 checks by the letter of RFC 5280: these two, and which of them are critical.
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        for extension in (*extensions, issuer):
+            is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            builder = builder.add_extension(extension, critical=is_critical)
         return builder.sign(self._key, hashes.SHA256())
 
     def server(self, *names: str, days: float = 1.0) -> tuple[ssl.SSLContext, str]:
