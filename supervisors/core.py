@@ -276,7 +276,10 @@ class SupervisorCore:
         assert plan is not None
         plan.busy.discard(child.spec.id)
         self.set(child, State.STOPPED)
-        if plan.mode is Mode.INIT and self.spec.init_failure == "abort":
+        if plan.mode is Mode.END:  # it was not its turn to be stopped yet
+            self._stopped(child)
+            self._advance()
+        elif plan.mode is Mode.INIT and self.spec.init_failure == "abort":
             self._end(Shutdown(f"failed_to_start_child {child.spec.id}: {reason}"))
         elif plan.mode is Mode.CALL:
             plan.answer = StartFailed(child.spec.id, reason)
