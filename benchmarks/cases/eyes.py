@@ -107,6 +107,7 @@ def _made(home: Path) -> _Model:
         weights=Weights(file=ours.name, format="onnx", size_bytes=len(content), sha256=digest),
         input=wanted,
         seen_from=_SURE,
+        thresholds=dict.fromkeys(shipped.classes, _SURE),
         golden=(),
         card=None,
     )

@@ -176,7 +176,7 @@ def test_a_newcomer_that_proves_itself_serves(tmp_path):
         assert answer.directory == str(tmp_path / "models" / "new")
         assert machine.decide().model == "new"
         assert shelf(tmp_path)["current"] == "new"
-        assert machine.facts["proof"] == "3 golden pictures"
+        assert machine.facts["proof"] == f"{len(load_manifest(new).golden)} golden pictures"
 
 
 # ----- The decision ---------------------------------------------------------------------------

@@ -325,3 +325,18 @@ def test_a_reason_survives_into_the_answer_and_the_record() -> None:
     sup.exit("a", BOOM)
     assert sup.core.children["a"].last_exit == BOOM
     assert sup.core.children["a"].last_exit_at == sup.now
+
+
+@pytest.mark.parametrize("on_exhausted", ["escalate", "quarantine"])
+def test_a_start_that_fails_while_the_others_are_stopped_does_not_hold_up_the_end(
+    on_exhausted: str,
+) -> None:
+    sup = tree("a", "b", "c", on_exhausted=on_exhausted, backoff=Backoff.NONE, intensity=None)
+    sup.begin()
+    sup.script.starts["a"].append(FAIL)
+    sup.post_exit("a")
+    sup.feed(sup._pending.pop(0))
+    assert sup.state("a") is State.STARTING
+    sup.stop()
+    assert sup.ended is not None
+    assert not sup.alive

@@ -24,8 +24,10 @@ LIQUID_CLASS = "not_empty"
 STEPS = 33
 """Of each sweep, evenly in log-odds."""
 LOG_ODDS = (-4.0, 3.0)
-INDIFFERENCE = 0.002
-"""Of the cost: one bottle in five hundred wrongly refused."""
+MINERAL_MIN = 0.3
+"""Nothing is paid for on less, whatever the pictures say: they show only what was foreseen."""
+INDIFFERENCE = 0.02
+"""Of the cost: one bottle in fifty wrongly refused, which a few hundred pictures cannot tell."""
 FALSE_ACCEPT_COST = 4.0
 """One wrongly paid item weighs as much as so many wrongly refused ones."""
 
@@ -81,6 +83,7 @@ def choose(pictures: Sequence[Judged], *, false_accepts_max: float = 0.01) -> Th
 
     # Is it a bottle, and alone? Liquid has no say here, neither in the answers nor in the pictures.
     found = (scores.mineral >= steps[:, None]) & (scores.second < steps[:, None])
+    found[steps < MINERAL_MIN] = False
     alone = scores.refusing < steps[:, None]
     taken = found[:, None] & alone[None, :]
     cost = _cost(taken[..., dry], right[dry], false_accepts_max)

@@ -60,6 +60,12 @@ def test_water_that_cannot_be_seen_is_no_reason_to_refuse_for_a_trace_of_soda():
     assert choose(pictures).refusing > 0.2
 
 
+def test_nothing_is_paid_for_on_a_faint_suspicion():
+    pictures = [picture(accept=True, mineral=0.2) for _ in range(50)]
+    pictures += [picture(empty=True, mineral=0.01) for _ in range(50)]
+    assert choose(pictures).mineral >= 0.3
+
+
 def test_the_middle_of_the_gap_is_taken():
     """Between 0.3 and 0.7 nothing is seen: a threshold at either edge would be luck."""
     pictures = [picture(accept=True, mineral=0.7) for _ in range(50)]
