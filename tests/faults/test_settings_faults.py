@@ -1,5 +1,6 @@
 """Rows C7 to C10 of the fault table: settings that are wrong, harmful, untimely, or cut short."""
 
+import os
 import random
 import shutil
 from functools import partial
@@ -250,14 +251,18 @@ def kill_at_points(tmp_path: Path, desires: Desires, points: int, seed: int) -> 
     return found
 
 
+POINTS = int(os.environ.get("RVM_TEST_KILL_POINTS", "0"))
+
+
 def test_c10_killed_in_mid_change_all_actors_have_one_version(tmp_path: Path, desires: Desires):
-    assert kill_at_points(tmp_path, desires, 4, seed=1)
+    assert kill_at_points(tmp_path, desires, 8, seed=1)
 
 
+@pytest.mark.skipif(not POINTS, reason="minutes: RVM_TEST_KILL_POINTS=50 says how many points")
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_c10_the_same_at_fifty_points(tmp_path: Path, desires: Desires):
-    assert len(kill_at_points(tmp_path, desires, 50, seed=2)) > 10
+def test_c10_the_same_at_as_many_points_as_are_asked_for(tmp_path: Path, desires: Desires):
+    assert len(kill_at_points(tmp_path, desires, POINTS, seed=2)) > POINTS // 5
 
 
 def test_a_version_that_kills_the_daemon_twice_is_rolled_back_at_the_third_start(
