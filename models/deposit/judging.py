@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models import fraud
+from models.acceptance import ACCEPTED_CLASS
 from models.deposit import decisions as say
 from models.deposit.evidence import evidence
 from models.deposit.facts import (
@@ -90,9 +91,12 @@ def _judged(turn: Turn, fact: Judged) -> None:
         verdict=_known(fact.reason),
         detections=msgspec.msgpack.encode(seen),
     )
+    # What an accepted item was weakly suspected of besides is in the evidence, not in its name.
+    is_accepted = fact.decision == "accept"
+    named = [one for one in seen if one.class_name == ACCEPTED_CLASS or not is_accepted]
     turn.know_record(
-        item=", ".join(one.class_name for one in seen),
-        confidence=max((one.confidence for one in seen), default=None),
+        item=", ".join(one.class_name for one in named),
+        confidence=max((one.confidence for one in named), default=None),
         model=fact.model,
         model_sha256=fact.model_sha256,
     )

@@ -139,12 +139,12 @@ class Bench:
         self.stand()
         return self.at("identifying")
 
-    def see(self, decision="accept", reason="accepted") -> Bench:
+    def see(self, decision="accept", reason="accepted", seen=BOTTLE) -> Bench:
         """Picture and verdict."""
         id_ = self.cycle.item.record.id
         self.wait(0.05)
         self.tell(facts.Pictured(id_, self.now_ns))
-        self.tell(facts.Judged(id_, decision, reason, BOTTLE, "model", "sha"))
+        self.tell(facts.Judged(id_, decision, reason, seen, "model", "sha"))
         return self
 
     def reserving(self) -> Bench:

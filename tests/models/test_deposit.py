@@ -7,6 +7,7 @@ from config.settings import DepositSettings
 from models.deposit import Rules, decisions, facts, trouble, why_closed, why_not_go_on
 from models.reasons import Reason
 from protocol.machine import Beam
+from protocol.vision import Detection
 from tests.models.deposit_bench import CLEAR, MS, WELL, Bench, S
 
 
@@ -899,3 +900,20 @@ def test_the_operator_is_told_which_beam_keeps_the_machine_closed():
     bench.at("selftest").wait(bench.rules.deposit.selftest_timeout_s)
     bench.at("fault")
     assert "(covered or unreadable: beam_exit)" in trouble(bench.cycle)
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "item", "confidence"),
+    [
+        ("accept", "accepted", "mineral", 0.7),
+        ("reject", "not_empty", "mineral, not_empty", 0.8),
+    ],
+)
+def test_an_accepted_item_is_called_what_it_was_accepted_as(decision, reason, item, confidence):
+    seen = (
+        Detection("mineral", 0.7, (0.0, 0.0, 1.0, 1.0)),
+        Detection("not_empty", 0.8, (0.0, 0.0, 1.0, 1.0)),
+    )
+    bench = Bench().identifying().see(decision, reason, seen)
+    record = bench.cycle.item.record
+    assert (record.item, record.confidence) == (item, confidence)
