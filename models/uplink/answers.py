@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from models.remote.scan import members
+
 WORDS_MAX = 500
 _MESSAGE_MAX = 300
 _SUCCESSES, _REDIRECTS = range(200, 300), range(300, 400)
@@ -81,10 +83,18 @@ def _success(status: int, body: bytes) -> Read:
     if not body.lstrip().startswith(b"{"):
         _any.decode(body)
         return Read(status, body)
-    read = _envelope.decode(body)
-    if read.success is False:
+    try:
+        read = _envelope.decode(body)
+    except (
+        RecursionError
+    ):  # somewhere in it something is too deep: that is for its reader to refuse
+        parts = members(body)
+        is_refused, data = parts.get("success") == b"false", parts.get("data", b"")
+    else:
+        is_refused, data = read.success is False, bytes(read.data)
+    if is_refused:
         return Read(_REFUSED, body)
-    return Read(status, bytes(read.data) or body)
+    return Read(status, data or body)
 
 
 def words_of(status: int, body: bytes) -> Words:

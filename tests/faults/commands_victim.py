@@ -105,7 +105,7 @@ def has_told_all(directory: Path) -> bool:
 def main() -> None:
     directory, fate = Path(sys.argv[1]), Fate(int(sys.argv[2]))
     storage = {"fate": fate, "directory": str(directory), "limits": LIMITS}
-    names = ("motor", "sensors", "deposit", "session", "daemon", "sync", "link")
+    names = ("motor", "sensors", "deposit", "session", "daemon", "sync", "link", "reports")
     addresses = {**dict.fromkeys(names, "/world"), "storage": "/storage"}
     args = {"limits": UplinkSettings(), "motor": MOTOR, "addresses": addresses, "models": "/m"}
     spec = SupervisorSpec(

@@ -248,7 +248,8 @@ class Commands(AsyncActor):
 
     def _tell_reached(self) -> None:
         """For heartbeats and births."""
-        self.ctx.tell(self._to["link"], Reached(commands_after=self._journal.cursor))
+        for listener in ("link", "reports"):
+            self.ctx.tell(self._to[listener], Reached(commands_after=self._journal.cursor))
 
     def _moment(self) -> Moment:
         clock = self.ctx.clock

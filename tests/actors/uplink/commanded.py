@@ -214,7 +214,17 @@ def commanded(
 ) -> Iterator[Place]:
     """Run it; a second time on the same directory is the next run of the program."""
     platform, world = platform or Platform(), world or World()
-    names = ("motor", "sensors", "deposit", "session", "daemon", "sync", "camera", "inference")
+    names = (
+        "motor",
+        "sensors",
+        "deposit",
+        "session",
+        "daemon",
+        "sync",
+        "camera",
+        "inference",
+        "reports",
+    )
     addresses = dict.fromkeys((*names, "health"), "/around")
     args = {
         "limits": UplinkSettings(**limits),

@@ -102,3 +102,14 @@ def test_words_are_found_in_anything_and_are_short(body):
     words = words_of(500, json.dumps(body).encode())
     assert words.text
     assert len(words.text) <= WORDS_MAX
+
+
+def test_one_thing_too_deep_in_a_page_does_not_spoil_the_page():
+    deep = b"[" * 5000 + b"]" * 5000
+    page = b'{"success": true, "data": {"commands": [' + deep + b', {"id": 1}], "last": 2}}'
+    found = read(200, "application/json", page)
+    assert found.status == 200
+    assert found.body.startswith(b'{"commands": [[[')
+    assert found.body.endswith(b'"last": 2}')
+    refused = b'{"success": false, "data": ' + deep + b"}"
+    assert read(200, "application/json", refused).status == 422
