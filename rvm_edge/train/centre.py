@@ -99,7 +99,7 @@ def adopt(path: Path, sources: tuple[str, ...]) -> RunAbout | None:
     """
     import torch
 
-    from models.vision.training.fit import CHECKPOINT
+    from models.vision.training.fit import CHECKPOINT, Recipe
 
     if not (path / CHECKPOINT).exists():
         return None
@@ -107,6 +107,8 @@ def adopt(path: Path, sources: tuple[str, ...]) -> RunAbout | None:
         open_set(Path(source))
     recipe = torch.load(path / CHECKPOINT, map_location="cpu", weights_only=True)["recipe"]
     digest_of_start = recipe.pop("start", "")
+    if recipe.get("rate") == Recipe.rate:
+        del recipe["rate"]  # a run says it only if it is another one
     known = {name: recipe[name] for name in RunAbout.__struct_fields__ if name in recipe}
     return RunAbout(network="centre", sources=sources, start_sha256=digest_of_start, **known)
 
