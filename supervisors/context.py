@@ -138,7 +138,6 @@ class Context:
         self._poke = poke
         self._timers: list[tuple[float, int, float, Message]] = []
         self._timer_ids = count(1)
-        self._cancelled: set[int] = set()
         self._handling: Envelope | None = None
 
     # -- sending --------------------------------------------------------------------------------
@@ -250,8 +249,10 @@ class Context:
 
     def cancel(self, timer: int) -> None:
         """Forget a timer; an unknown or past one is fine."""
-        if any(entry[1] == timer for entry in self._timers):
-            self._cancelled.add(timer)
+        kept = [entry for entry in self._timers if entry[1] != timer]
+        if len(kept) < len(self._timers):  # not left lying until it is due: that may be long
+            heapq.heapify(kept)
+            self._timers[:] = kept
 
     def next_timer(self) -> float | None:
         """When the next timer is due (monotonic seconds); for the loop."""
@@ -263,9 +264,6 @@ class Context:
         messages: list[Message] = []
         while self._timers and self._timers[0][0] <= now:
             at, timer, period_s, message = heapq.heappop(self._timers)
-            if timer in self._cancelled:
-                self._cancelled.discard(timer)
-                continue
             messages.append(message)
             if period_s > 0:
                 following = max(at + period_s, now)

@@ -32,13 +32,15 @@ _STOP_S = 20.0
 class Machine:
     """A running machine with a data directory of its own, or with one that is left as it is."""
 
-    def __init__(self, data: Path | None = None) -> None:
+    def __init__(self, data: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+        """Args: environ: is added to this process's environment."""
         self._is_ours = data is None
         self._data = data or tempfile.mkdtemp()
         began_ns = time.monotonic_ns()
         self._process = subprocess.Popen(
             [*_COMMAND, "start", "--data-dir", str(self._data)],
             cwd=_ROOT,
+            env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -56,10 +58,14 @@ class Machine:
         """One that is ready, and has settled."""
         machine = cls()
         try:
-            time.sleep(_SETTLE_S)
+            machine.settle()
             yield machine
         finally:
             machine.stop()
+
+    def settle(self) -> None:
+        """Let what follows a start come to rest."""
+        time.sleep(_SETTLE_S)
 
     def rss_mb(self) -> float:
         return _rss_mb(self._process.pid)
