@@ -36,6 +36,7 @@ COMMANDS = {
     "models": Entry("models_command", "say which detectors there are, try them, let one serve"),
     "guard": Entry("guard", "run the motor's guard as a service of its own"),
     "sim": Entry("sim", "put items into the simulated machine, or break it"),
+    "fleet-sim": Entry("fleet", "load a platform with the uplinks of many machines"),
 }
 
 _EPILOG = """\

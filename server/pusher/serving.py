@@ -45,6 +45,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+KEEP_ALIVE_S = 90
+"""An idle connection is kept longer than a machine keeps it (75 s, between two heartbeats): who
+closes last never answers a request that was under way with nothing."""
+
+
 def config_for(app: ASGIApp, **more: Any) -> uvicorn.Config:
     """How uvicorn serves many WebSockets; `more` of its options come first.
 
@@ -58,5 +63,6 @@ def config_for(app: ASGIApp, **more: Any) -> uvicorn.Config:
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
         "timeout_graceful_shutdown": 5,
+        "timeout_keep_alive": KEEP_ALIVE_S,
     }
     return uvicorn.Config(app, **{**options, **more})
