@@ -18,7 +18,7 @@ import msgspec
 from models.reasons import Reason
 from models.vision.detector import Detection
 
-ACCEPTED_CLASS = "mineral"
+ACCEPTED_CLASS, LIQUID_CLASS = "mineral", "not_empty"
 
 
 class Decision(str, Enum):
@@ -30,7 +30,7 @@ class Decision(str, Enum):
 
 
 REFUSING: Mapping[str, Reason] = {
-    "not_empty": Reason.NOT_EMPTY,
+    LIQUID_CLASS: Reason.NOT_EMPTY,
     "soda": Reason.REFUSED_SODA,
     "milk": Reason.REFUSED_MILK,
     "yogurt": Reason.REFUSED_YOGURT,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from models.acceptance import ACCEPTED_CLASS, LIQUID_CLASS
 from models.vision.manifest import (
     MANIFEST_FILE,
     Golden,
@@ -31,7 +32,6 @@ SEEN_FROM_FLOOR = 0.01
 """While thresholds are chosen: what is below this is noise in any model."""
 THRESHOLD_DIGITS = 4
 PADDING_LEVEL = 114  # ultralytics' grey; our own network sees it only beside a picture of odd shape
-ACCEPTED_CLASS, LIQUID_CLASS = "mineral", "not_empty"
 WEAK_BELOW = 0.9
 """A class that is found worse than this is named as a weakness."""
 KINDS_NAMED_MAX = 4

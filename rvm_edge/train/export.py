@@ -20,13 +20,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.acceptance import Decision
+from models.acceptance import ACCEPTED_CLASS, LIQUID_CLASS, Decision
 from rvm_edge.train import golden, runs
 from rvm_edge.train.arguments import folder, natural
 from rvm_edge.train.describing import (
-    ACCEPTED_CLASS,
     CARD,
-    LIQUID_CLASS,
     WEIGHTS,
     Choice,
     Job,

@@ -38,14 +38,15 @@ def render_one(folder: Folder, index: int, samples: tuple[int, int]) -> None:
 
     from models.vision.rendering.denoising import denoise
     from models.vision.rendering.scene import plan
-    from models.vision.rendering.tracing import trace
+    from models.vision.rendering.tracing import through_lens, trace
     from models.vision.rendering.truth import tell_truth
 
     scene = plan(folder.seed, index)
     drawn = np.random.default_rng((folder.seed, index, SAMPLES_STREAM))
     count = int(drawn.integers(samples[0], samples[1] + 1))
     light = trace(scene, samples=count, seed=index)
-    folder.put(index, light, denoise(light), tell_truth(scene))
+    seen, calm = (through_lens(one, scene.lens) for one in (light, denoise(light)))
+    folder.put(index, seen, calm, tell_truth(scene))
 
 
 if __name__ == "__main__":

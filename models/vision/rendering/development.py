@@ -31,7 +31,8 @@ def develop(light: Light, rng: np.random.Generator, *, harsh: float = HARSH) -> 
         rng: draws the circumstances.
         harsh: how likely each of dirt, strong blur and strong noise is.
     """
-    seen = light * _exposure(light, rng) * _balance(rng) * _vignette(light.shape[:2], rng)
+    seen = _faded(light * _exposure(light, rng), rng) * _balance(rng)
+    seen *= _vignette(light.shape[:2], rng)
     # A path that met a lamp by chance is brighter than anything real: it must not become a disc.
     seen = np.minimum(seen, WHITE_MAX)
     if rng.random() < harsh:
@@ -48,9 +49,17 @@ def _exposure(light: Light, rng: np.random.Generator) -> float:
     """Bring the middle of the picture to a drawn brightness, from dusk to glare."""
     grey = light.mean(-1)[::4, ::4]
     middle, bright = float(np.median(grey)) + 1e-6, float(np.quantile(grey, 0.98)) + 1e-6
-    wanted = 10 ** rng.uniform(-2.0, -0.25) / middle
+    wanted = 10 ** rng.uniform(-1.9, -0.35) / middle
     # An automatic exposure would not let the bright things burn out altogether.
-    return min(wanted, rng.uniform(0.5, 2.5) / bright)
+    return min(wanted, 10 ** rng.uniform(-0.4, 0.3) / bright)
+
+
+def _faded(seen: Light, rng: np.random.Generator) -> Light:
+    """Let light stray between the lenses, and colours fade: a cheap lens before a cheap sensor."""
+    veil, colour = rng.uniform(0.0, 0.25) * (rng.random() < 0.6), rng.uniform(0.35, 1.05)
+    grey = seen.mean(axis=2, keepdims=True)
+    coloured = grey + colour * (seen - grey)
+    return np.asarray(coloured + veil * (seen.mean() - coloured), np.float32)
 
 
 def _balance(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What is no bottle of plastic: cans, cups, glass, tins, boxes, paper, balls, jars, slabs.
+"""What is no bottle of plastic: cans, cups, glass, tins, boxes, paper, jars, slabs.
 
 One function a kind. Each returns parts in the thing's own frame: axis along x, base at x = 0.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.vision.rendering.bottles import water
 from models.vision.rendering.parts import (
     PAPER_M,
     Part,
@@ -66,16 +65,30 @@ def yogurt(rng: np.random.Generator) -> Thing:
         inner = lathe(along[2:], np.maximum(radii[2:] - 0.001, 0.001))
         parts.append(Part(inside_out(inner), lacquer(rng, ground)))
     else:
-        foil = lathe(
-            [length, length + 0.0008, length + 0.0008], [mouth + 0.002, mouth + 0.002, 0.0]
-        )
-        parts.append(Part(foil, Material("metal", (0.8, 0.8, 0.8), roughness=0.3)))
+        parts.append(_lid(rng, length, mouth + 0.002))
     return Thing("yogurt", ("yogurt",), (Part(lathe(along, radii), material), *parts))
 
 
+def _lid(rng: np.random.Generator, at: float, radius: float) -> Part:
+    """Foil, or a cover of plastic; flat, or arched by what ferments below it."""
+    arch = radius * rng.uniform(0.05, 0.6) if rng.random() < 0.6 else 0.0
+    turn = np.linspace(0, np.pi / 2, 14)
+    along = np.append(at, at + 0.0008 + arch * np.sin(turn))
+    solid = lathe(along, np.append(radius, radius * np.cos(turn)))
+    pick = rng.random()
+    if pick < 0.5:
+        grey = rng.uniform(0.6, 0.95)
+        return Part(solid, Material("metal", (grey, grey, grey), roughness=rng.uniform(0.08, 0.45)))
+    if pick < 0.65:
+        pale = tone(rng, saturation=(0, 0.06), value=(0.85, 1.0))
+        return Part(solid, Material("film", pale, ior=1.5, haze=rng.uniform(0.1, 0.7)))
+    white = tone(rng, saturation=(0, 0.06), value=(0.6, 1.0))
+    return Part(solid, lacquer(rng, white if rng.random() < 0.6 else print_colour(rng)))
+
+
 def other(rng: np.random.Generator) -> Thing:
-    """What belongs into another bin: glass, tins, boxes, paper, balls, a telephone."""
-    makers = (_glass, _glass, _glass, _tin, _box, _crumpled, _crumpled, _ball, _ball, _jar, _slab)
+    """What belongs into another bin: glass, tins, boxes, paper, a telephone."""
+    makers = (_glass, _glass, _glass, _tin, _box, _crumpled, _crumpled, _jar, _slab)
     parts = makers[int(rng.integers(len(makers)))](rng)
     return Thing("other", ("non_mineral",), parts)
 
@@ -133,21 +146,6 @@ def _crumpled(rng: np.random.Generator) -> tuple[Part, ...]:
         )
     pale = tone(rng, saturation=(0, 0.4), value=(0.5, 1.0))
     return (Part(solid, Material("matt", pale if rng.random() < 0.6 else print_colour(rng))),)
-
-
-def _ball(rng: np.random.Generator) -> tuple[Part, ...]:
-    radius = rng.uniform(0.02, 0.055)
-    pick = rng.random()
-    if pick < 0.25:
-        material = Material("metal", (0.9, 0.9, 0.9), roughness=rng.uniform(0.02, 0.4))
-    elif pick < 0.35:
-        material = Material("clear", water(rng), ior=1.5)
-    else:
-        colour = (
-            tone(rng, saturation=(0, 0.05), value=(0.5, 1)) if pick < 0.7 else print_colour(rng)
-        )
-        material = lacquer(rng, colour)
-    return (Part(ball(radius), material),)
 
 
 def _jar(rng: np.random.Generator) -> tuple[Part, ...]:

@@ -34,6 +34,9 @@ KINDS = {
 }
 """How often each kind is drawn: the hard question, full or not, most often."""
 EMPTY_SHARE, SECOND_SHARE = 0.05, 0.1
+STANDING = {"yogurt": 0.45, "other": 0.08, "can": 0.08}
+"""How often each kind stands: a cup does by itself, and then it is a disc."""
+ON_ITS_HEAD = 0.2
 
 
 class Lens(NamedTuple):
@@ -145,12 +148,12 @@ def _scaled(colour: Colour, by: float) -> Colour:
 
 
 def _ambient(rng: np.random.Generator) -> Colour:
-    return _scaled(_white(rng), 10 ** rng.uniform(-1.7, 0.15))
+    return _scaled(_white(rng), 10 ** rng.uniform(-1.1, 0.4))
 
 
 def _furniture(rng: np.random.Generator, belt_width: float) -> tuple[Part, ...]:
     """The belt between two walls, and the floor beside it."""
-    grey = 10 ** rng.uniform(-1.7, -0.15)
+    grey = 10 ** rng.uniform(-1.5, -0.15)
     hue = tone(rng, saturation=(0, 0.22), value=(1.0, 1.0))
     belt = Material(
         "plastic" if rng.random() < 0.5 else "matt",
@@ -207,8 +210,9 @@ def _laid(rng: np.random.Generator, thing: Thing, belt_width: float, *, alone: b
     boxy = all(part.solid.uv is not None and part.solid.normals is None for part in thing.parts)
     roll = rng.integers(4) * np.pi / 2 if boxy else rng.uniform(0, 2 * np.pi)
     roll = roll if thing.roll is None else thing.roll
-    upright = thing.kind in {"yogurt", "other", "can"} and not boxy and rng.random() < 0.06
-    pitch = -np.pi / 2 if upright else 0.0
+    pitch = 0.0
+    if not boxy and rng.random() < STANDING.get(thing.kind, 0.0):
+        pitch = np.pi / 2 if rng.random() < ON_ITS_HEAD else -np.pi / 2
     where = pose(roll, yaw, pitch)
     points = np.concatenate([part.solid.vertices for part in thing.parts]) @ where.turn.T
     low, high = points.min(0), points.max(0)

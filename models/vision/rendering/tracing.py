@@ -76,7 +76,7 @@ def _newest_llvm() -> Path | None:
 
 
 def trace(scene: Scene, *, samples: int, seed: int) -> Light:
-    """Render: linear light, float32 (H, W, 3) RGB, as it falls on the sensor.
+    """Render: linear light, float32 (H, W, 3) RGB, before a lens has bent it.
 
     Args:
         samples: paths a pixel; the noise falls with their square root, the time grows with them.
@@ -96,9 +96,17 @@ def trace(scene: Scene, *, samples: int, seed: int) -> Light:
     for number, part in enumerate((*scene.furniture, *things)):
         described[f"part{number}"] = _mesh(part.solid, part.material)
     loaded = mitsuba.load_dict(described)
-    image = np.array(mitsuba.render(loaded, spp=samples, seed=seed), dtype=np.float32)
-    across, down = lens_map(scene.lens)
-    seen = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.array(mitsuba.render(loaded, spp=samples, seed=seed), dtype=np.float32)
+
+
+def through_lens(light: Light, lens: Lens) -> Light:
+    """Bend traced light as the lens does: float32 (H, W, 3), as it falls on the sensor.
+
+    What is to be denoised is denoised before: the bending mixes neighbours, and noise that they
+    share is taken for a pattern.
+    """
+    across, down = lens_map(lens)
+    seen = cv2.remap(light, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.float32)
 
 

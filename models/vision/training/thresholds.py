@@ -17,10 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.acceptance import ACCEPTED_CLASS
+from models.acceptance import ACCEPTED_CLASS, LIQUID_CLASS
 from models.vision.detector import Detection
 
-LIQUID_CLASS = "not_empty"
 STEPS = 33
 """Of each sweep, evenly in log-odds."""
 LOG_ODDS = (-4.0, 3.0)

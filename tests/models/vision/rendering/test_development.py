@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.vision.rendering.development import develop
+from models.vision.rendering.development import _faded, develop
 
 SIZE = (96, 128)
 
@@ -72,3 +72,16 @@ def test_harsh_circumstances_blur_what_mild_ones_leave_sharp():
         return float(np.median(steps))
 
     assert sharpness(1.0) < sharpness(0.0)
+
+
+def test_stray_light_and_faded_colours_leave_the_brightness_and_add_no_contrast():
+    field = light()
+    field[30:60, 40:90] = (0.5, 0.1, 0.02)
+    found = [_faded(field, np.random.default_rng(seed)) for seed in range(40)]
+    grey = field.mean(axis=2)
+    for seen in found:
+        assert seen.mean() == pytest.approx(field.mean(), rel=1e-4)
+        assert seen.mean(axis=2).std() <= grey.std() * 1.0001
+    paleness = [np.ptp(seen[45, 60]) / np.ptp(field[45, 60]) for seen in found]
+    assert min(paleness) < 0.5
+    assert max(paleness) > 0.9

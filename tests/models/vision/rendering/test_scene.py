@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from models.vision.rendering.dataset import RECIPE
-from models.vision.rendering.scene import EMPTY_SHARE, KINDS, plan
+from models.vision.rendering.items import MAKERS
+from models.vision.rendering.scene import EMPTY_SHARE, KINDS, STANDING, _laid, plan
 from tests.models.vision.rendering import plans
 from tests.models.vision.rendering.plans import SEED, is_like, summary
 
@@ -53,6 +54,19 @@ def test_every_kind_is_drawn_about_as_often_as_it_should_be(scenes):
     assert share == pytest.approx(KINDS["mineral"] / sum(KINDS.values()), abs=0.1)
     empty = sum(not scene.items for scene in scenes) / len(scenes)
     assert empty == pytest.approx(EMPTY_SHARE, abs=0.05)
+
+
+def test_a_cup_stands_about_as_often_as_it_lies_now_and_then_on_its_head():
+    up = []
+    for seed in range(120):
+        rng = np.random.default_rng((5, seed))
+        cup = MAKERS["yogurt"](rng)
+        laid = _laid(rng, cup, 0.3, alone=True).parts[0].solid.vertices
+        own = cup.parts[0].solid.vertices
+        turn = np.linalg.lstsq(np.c_[own, np.ones(len(own))], laid, rcond=None)[0]
+        up.append(round(float(turn[0, 2])))  # where its axis points
+    assert np.mean(np.abs(up)) == pytest.approx(STANDING["yogurt"], abs=0.12)
+    assert 0 < up.count(-1) < up.count(1)
 
 
 def test_the_camera_looks_down_from_where_it_is_mounted(scenes):

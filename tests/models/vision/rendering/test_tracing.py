@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.vision.rendering.scene import HEIGHT_PX, WIDTH_PX, plan
-from models.vision.rendering.tracing import start_renderer, trace
+from models.vision.rendering.tracing import start_renderer, through_lens, trace
 from models.vision.rendering.truth import tell_truth
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -26,9 +26,10 @@ BY_ITSELF = """
 import sys
 import numpy as np
 from models.vision.rendering.scene import plan
-from models.vision.rendering.tracing import start_renderer, trace
+from models.vision.rendering.tracing import start_renderer, through_lens, trace
 start_renderer()
-np.save(sys.argv[1], trace(plan(1, int(sys.argv[2])), samples=2, seed=int(sys.argv[2])))
+scene = plan(1, int(sys.argv[2]))
+np.save(sys.argv[1], through_lens(trace(scene, samples=2, seed=int(sys.argv[2])), scene.lens))
 """
 
 
@@ -36,7 +37,11 @@ np.save(sys.argv[1], trace(plan(1, int(sys.argv[2])), samples=2, seed=int(sys.ar
 def traced():
     """Picture 2 of seed 1, rendered in a process of its own: the renderer never leaves one."""
     start_renderer()
-    return trace(plan(1, 2), samples=SAMPLES, seed=2)
+    return seen(plan(1, 2))
+
+
+def seen(scene):
+    return through_lens(trace(scene, samples=SAMPLES, seed=2), scene.lens)
 
 
 @pytest.mark.skipif(
@@ -73,7 +78,7 @@ def test_another_process_renders_the_same_bits(traced, tmp_path):
 def test_the_thing_is_seen_where_its_mask_says(traced):
     # Without the thing only its place looks different, and what it reflects and shades.
     scene, truth = plan(1, 2), tell_truth(plan(1, 2))
-    bare = trace(scene._replace(items=()), samples=SAMPLES, seed=2)
+    bare = seen(scene._replace(items=()))
     change = np.abs(np.log(traced + 1e-3) - np.log(bare + 1e-3)).mean(axis=2)
     inside, outside = change[truth.item > 0], change[truth.item == 0]
     assert truth.item.any()
