@@ -18,7 +18,7 @@ from models.vision.rendering.parts import (
     turned,
 )
 from models.vision.rendering.profiles import Bottle, battered, can, cup, cylinder
-from models.vision.rendering.solids import ball, block, lathe
+from models.vision.rendering.solids import ball, block, lathe, stretched
 from models.vision.rendering.surfaces import Material, print_colour, printed, tone
 
 
@@ -106,7 +106,7 @@ def _glass(rng: np.random.Generator) -> tuple[Part, ...]:
         base=rng.uniform(0.003, 0.008),
     )
     hue = rng.choice([0.34, 0.3, 0.07, 0.05, 0.6])
-    tint = tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.3, 1.0), value=(0.01, 0.3))
+    tint = tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.3, 1.0), value=(0.02, 0.6))
     straight = battered(rng, length, shape.radius)
     wall = Material("clear", tint, ior=rng.uniform(1.48, 1.56))
     body = Part(turned(shape.profile(), straight), wall)
@@ -138,8 +138,7 @@ def _box(rng: np.random.Generator) -> tuple[Part, ...]:
 
 def _crumpled(rng: np.random.Generator) -> tuple[Part, ...]:
     solid = ball(rng.uniform(0.025, 0.06), rough=rng.uniform(0.08, 0.3), rng=rng)
-    stretch = rng.uniform(0.6, 1.4, 3)
-    solid = solid._replace(vertices=solid.vertices * stretch)
+    solid = stretched(solid, rng.uniform(0.6, 1.4, 3))
     if rng.random() < 0.3:
         return (
             Part(solid, Material("metal", (0.85, 0.85, 0.85), roughness=rng.uniform(0.1, 0.4))),

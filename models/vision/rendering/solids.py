@@ -60,6 +60,15 @@ def placed(solid: Solid, where: Pose) -> Solid:
     return solid._replace(vertices=solid.vertices @ where.turn.T + where.move, normals=normals)
 
 
+def stretched(solid: Solid, by: Floats) -> Solid:
+    """Scale a solid along its axes; what is smooth stays so."""
+    normals = solid.normals
+    if normals is not None:
+        normals = normals / by
+        normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return solid._replace(vertices=solid.vertices * by, normals=normals)
+
+
 def lathe(
     along: Sequence[float] | Floats,
     radii: Sequence[float] | Floats,
@@ -162,19 +171,22 @@ def ball(radius: float, *, rough: float = 0.0, rng: np.random.Generator | None =
     along, radii = radius * (1 - np.cos(theta)), radius * np.sin(theta)
     if not rough or rng is None:
         return lathe(along, radii)
-    waves = rng.normal(size=(24, 3)) * rng.uniform(2.0, 9.0, (24, 1)) / radius
+    # Folded waves have the sharp ridges of paper and foil; others are a bag, a rag, a sponge.
+    is_folded = rng.random() < 0.5
+    finest = rng.uniform(4.0, 9.0) if is_folded else rng.uniform(2.5, 5.0)
+    waves = rng.normal(size=(24, 3)) * rng.uniform(1.5, finest, (24, 1)) / radius
     phase, weight = rng.uniform(0, 2 * np.pi, 24), rng.normal(size=24) / 4.0
 
     def crumple(points: Floats) -> Floats:
         centre = np.array([radius, 0.0, 0.0])
         arm = points - centre
-        # Folded waves have the sharp ridges of paper and foil.
-        swing = np.abs(np.sin(arm @ waves.T + phase)) @ weight
+        swung = np.sin(arm @ waves.T + phase)
+        swing = (np.abs(swung) if is_folded else swung) @ weight
         crumpled: Floats = centre + arm * (1.0 + rough * swing)[:, None]
         return crumpled
 
     solid = lathe(along, radii, deform=crumple)
-    return solid._replace(normals=None)
+    return solid._replace(normals=None) if is_folded else solid
 
 
 def below(solid: Solid, point: Floats, normal: Floats) -> Solid:

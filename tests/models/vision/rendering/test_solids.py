@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.vision.rendering.solids import AROUND, ball, below, block, lathe, placed, pose
+from models.vision.rendering.solids import (
+    AROUND,
+    ball,
+    below,
+    block,
+    lathe,
+    placed,
+    pose,
+    stretched,
+)
 from tests.models.vision.rendering.meshes import agreeing_share, open_edges, volume
 
 POLYGON = AROUND / (2 * np.pi) * np.sin(2 * np.pi / AROUND)
@@ -48,10 +57,23 @@ def test_a_ball_holds_what_a_ball_holds():
     assert open_edges(ball(0.05)) == 0
 
 
-def test_a_crumpled_ball_is_still_closed_and_right_side_out():
-    solid = ball(0.05, rough=0.3, rng=np.random.default_rng(1))
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crumpled_ball_is_still_closed_and_right_side_out(seed):
+    solid = ball(0.05, rough=0.3, rng=np.random.default_rng(seed))
     assert volume(solid) > 0
     assert open_edges(solid) == 0
+
+
+def test_what_crumples_has_sharp_folds_or_is_smooth():
+    crumpled = [ball(0.05, rough=0.2, rng=np.random.default_rng(seed)) for seed in range(12)]
+    assert {solid.normals is None for solid in crumpled} == {True, False}
+
+
+def test_a_stretched_body_keeps_its_normals_across_its_surface():
+    solid = stretched(ball(0.05), np.array([0.6, 1.0, 1.4]))
+    assert volume(solid) == pytest.approx(0.84 * volume(ball(0.05)))
+    assert agreeing_share(solid) > 0.999
+    assert np.linalg.norm(solid.normals, axis=1) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("solid", [drum(), ball(0.04)], ids=["drum", "ball"])
