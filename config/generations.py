@@ -128,7 +128,7 @@ class Generations:
         self._disk = disk or Disk()
         self.troubles: tuple[str, ...] = ()
         self._files = {name: self._generation(name) for name in ("current", "previous", "bad")}
-        self._staged: Generation | None = None
+        self._files["staged"] = None
         denials = self._read(directory / "denied.json", _Denials) or _Denials()
         self.denied: tuple[Denial, ...] = denials.denied
         bad = self._files["bad"]
@@ -161,7 +161,7 @@ class Generations:
     @property
     def staged(self) -> Generation | None:
         """What may be promoted."""
-        return self._staged
+        return self._files["staged"]
 
     def _generation(self, name: str) -> Generation | None:
         found = self._read(self.directory / f"{name}.json", Generation)
@@ -191,8 +191,11 @@ class Generations:
         Returns:
             Why a version was rolled back now; empty: none was.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "staged.json").unlink(missing_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            (self.directory / "staged.json").unlink(missing_ok=True)
+        except OSError as error:  # nobody looks at it, and the rest has to be done
+            self._tell(f"staged.json: {error}")
         current = self.current
         if current is None or current.state == "kept" or current is not self._files["current"]:
             return ""
@@ -220,21 +223,19 @@ class Generations:
         staged = Generation(
             word.version, settings, digest_of(settings), attempts=1, unwell=unwell, at=at
         )
-        self._staged = None
+        self._files["staged"] = None
         self._put("staged", staged)
-        self._staged = staged
         return staged
 
     def promote(self) -> Generation:
         """Let the staged version be the current one, under watch; what was kept is previous now."""
-        staged, current = self._staged, self._files["current"]
+        staged, current = self._files["staged"], self._files["current"]
         if staged is None:
             msg = "nothing is staged"
             raise FileNotFoundError(msg)
         if current is not None and current.state == "kept" and current is self.current:
             self._move("current", "previous")
         self._move("staged", "current")
-        self._staged, self._files["current"] = None, staged
         return staged
 
     def keep(self) -> None:
@@ -260,14 +261,26 @@ class Generations:
         return self.current
 
     def _put(self, name: Name, generation: Generation) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._disk.write(self.directory / f"{name}.json", _packed(generation))
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._disk.write(self.directory / f"{name}.json", _packed(generation))
+        except OSError:
+            self._look_again(name)
+            raise
         self._files[name] = generation
 
     def _move(self, old: Name, new: Name) -> None:
-        self._disk.rename(self.directory / f"{old}.json", self.directory / f"{new}.json")
-        self._files[new] = self._files.pop(old, None)
-        self._files[old] = None
+        try:
+            self._disk.rename(self.directory / f"{old}.json", self.directory / f"{new}.json")
+        except OSError:
+            self._look_again(old, new)
+            raise
+        self._files[new], self._files[old] = self._files[old], None
+
+    def _look_again(self, *names: Name) -> None:
+        """A step that has failed may have been taken, and only its sync has not."""
+        for name in names:
+            self._files[name] = None if name == "staged" else self._generation(name)
 
 
 def _packed(value: Struct) -> bytes:

@@ -33,6 +33,7 @@ from rvm_edge.control import ControlServer
 from rvm_edge.data_dir import DataDir
 from rvm_edge.drivers import choose_drivers
 from rvm_edge.errands import Errands
+from rvm_edge.incidents import Incidents
 from rvm_edge.keeper import Keeper, Plant
 from rvm_edge.keeper_desk import KeeperDesk
 from rvm_edge.logs import Log
@@ -104,12 +105,14 @@ class Daemon:
         self._said = ""
         self._rearmed_at = float("-inf")
         self._system = self._make_system()
+        hardware_id = data.hardware_id
+        self._incidents = Incidents(self._system, hardware_id, lambda: self._settings)
         self._spec = self._make_spec(self._settings)
         self._facts = self._make_facts()
 
     def _make_system(self) -> ActorSystem:
         area, slots, slot_bytes = tree.frame_ring(self._settings)
-        recorder = DiskRecorder(self._data.path, self._clock, self._log.event)
+        recorder = DiskRecorder(self._data.path, self._clock, self._recorded)
         system = ActorSystem(
             clock=self._clock,
             recorder=recorder,
@@ -124,6 +127,11 @@ class Daemon:
         with mmap.mmap(system.shares.fd(area.name), 0) as ring:
             format_ring(ring, slots=slots, slot_bytes=slot_bytes)
         return system
+
+    def _recorded(self, record: dict[str, Any]) -> None:
+        """Something was put into the machine's record, by whatever thread."""
+        self._log.event(record)
+        self._incidents.heard(record)
 
     def _make_spec(self, settings: Settings) -> SupervisorSpec:
         drivers = choose_drivers(settings, self._data.path)
@@ -216,6 +224,7 @@ class Daemon:
 
     def _tick(self, is_healthy: bool) -> None:
         self._notifier.tick(is_healthy)
+        self._incidents.tick()
         now = self._clock.monotonic()
         if now - self._rearmed_at >= _REARM_S:  # each time costs a thread
             self._rearmed_at = now

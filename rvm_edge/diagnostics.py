@@ -8,6 +8,8 @@ it finds all of it.
 from __future__ import annotations
 
 import argparse
+import base64
+import contextlib
 import io
 import json
 import os
@@ -35,7 +37,11 @@ DOCTOR_S = 12.0
 _ASK_S = 4.0
 _MB = 1_000_000
 _SECRET_LENGTH_MIN = 8
+_SECRET_BYTES_MAX = 4096
+_REASON_MAX = 500
 _HIDDEN = "***"
+_CLAIM = "claim"
+"""A claim is as good as its credits to whoever holds it."""
 _SYSTEM = ("/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/mounts", "/etc/os-release")
 
 
@@ -113,7 +119,7 @@ def collect(directory: Path, out: Path, settings: Settings | None, clock: Clock)
     Raises:
         OSError: it cannot be written.
     """
-    secrets = _secrets(settings)
+    secrets = _secrets(directory, settings)
     missing: dict[str, str] = {}
     beside = out.with_name(f"{out.name}.new")
     at = clock.wall()
@@ -123,11 +129,12 @@ def collect(directory: Path, out: Path, settings: Settings | None, clock: Clock)
                 try:
                     text = source.read()
                 except (OSError, ValueError, ClientError, subprocess.SubprocessError) as error:
-                    missing[source.name] = str(error) or type(error).__name__
+                    why = _without(str(plain(str(error))), secrets)[:_REASON_MAX]
+                    missing[source.name] = why or type(error).__name__
                     continue
                 _add(archive, source.name, _cut(_without(text, secrets), source), at)
             told = "".join(f"{name}: {why}\n" for name, why in missing.items())
-            _add(archive, "missing.txt", _without(told, secrets).encode(), at)
+            _add(archive, "missing.txt", told.encode(errors="replace"), at)
         beside.replace(out)
     except OSError:
         beside.unlink(missing_ok=True)
@@ -149,7 +156,7 @@ def sources(directory: Path, settings: Settings | None) -> Iterator[Source]:
     yield Source("doctor.json", _MB // 5, lambda: _doctor(directory))
     yield Source("store.json", 50_000, asked(SendCommand("/storage", "describe", {}, _ASK_S)))
     commands = SendCommand("/storage", "list_commands", {"limit": 100}, _ASK_S)
-    yield Source("commands.json", _MB // 5, asked(commands))
+    yield Source("commands.json", _MB // 5, lambda: _commands(ask(directory, commands, _ASK_S)))
     yield Source("events.jsonl", _MB, lambda: _lines(directory / "events.jsonl", _MB), True)
     log = directory / "logs" / "rvm-edge.jsonl"
     yield Source("log.jsonl", 3 * _MB // 2, lambda: _lines(log, 3 * _MB // 2), True)
@@ -195,6 +202,21 @@ def _settings(settings: Settings | None) -> str:
     return _json(shown)
 
 
+def _commands(listed: Any) -> str:
+    """The newest remote commands; their arguments as they were meant, to be looked through too."""
+    records = [{**record, "args": _args(record["args"])} for record in listed["records"]]
+    return _json({**listed, "records": records})
+
+
+def _args(raw: bytes | str) -> Any:
+    """Args: raw: JSON; where the control socket cannot carry bytes, as base64."""
+    try:
+        text = raw if isinstance(raw, bytes) else base64.b64decode(raw, validate=True)
+        return json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        return "unreadable"
+
+
 def _doctor(directory: Path) -> str:
     """In a process of its own: it looks at libraries that may take theirs with them."""
     command = [sys.executable, "-m", "rvm_edge", "doctor", "--json", "--data-dir", str(directory)]
@@ -230,6 +252,8 @@ def _json(value: Any) -> str:
 
 def _deep(value: Any, name: str = "") -> Any:
     """Without secrets at any depth; `plain` turns what is deep into text."""
+    if name == _CLAIM and value:
+        return _HIDDEN
     if isinstance(value, dict) and plain("", name) != _HIDDEN:
         return {str(key): _deep(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -240,24 +264,39 @@ def _deep(value: Any, name: str = "") -> Any:
 # ----- Secrets and sizes ----------------------------------------------------------------------
 
 
-def _secrets(settings: Settings | None) -> tuple[str, ...]:
+def _secrets(directory: Path, settings: Settings | None) -> tuple[str, ...]:
     """What stands in the files that hold secrets, to be looked for by its letters."""
-    if settings is None:
-        return ()
-    uplink = settings.uplink
-    found: list[str] = []
-    for name in (uplink.api_key_file, uplink.enrolment_token_file):
-        if name is not None:
-            try:
-                found.append(Path(name).expanduser().read_text(encoding="utf-8").strip())
-            except (OSError, ValueError, RuntimeError):
-                continue
+    found: set[str] = set()
+    for path in _secret_files(directory, settings):
+        try:
+            with path.expanduser().open("rb") as file:
+                content = file.read(_SECRET_BYTES_MAX)
+        except (OSError, RuntimeError):
+            continue
+        lines = content.decode(errors="replace").splitlines()
+        found.update((content.hex(), *(line.strip() for line in lines)))
     return tuple(text for text in found if len(text) >= _SECRET_LENGTH_MIN)
 
 
+def _secret_files(directory: Path, settings: Settings | None) -> Iterator[Path]:
+    """Those that are set, the machine's own keys, and what systemd has handed over."""
+    if settings is not None:
+        uplink = settings.uplink
+        named = (uplink.api_key_file, uplink.enrolment_token_file)
+        yield from (Path(name) for name in named if name is not None)
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    for folder in (directory / "keys", *([Path(handed_over)] if handed_over else [])):
+        with contextlib.suppress(OSError):  # not there, or not ours to read, and so not shown
+            yield from sorted(folder.iterdir())
+
+
 def _without(text: str, secrets: tuple[str, ...]) -> str:
+    """Without these, as they are, in JSON, and in JSON that is a text in JSON."""
     for secret in secrets:
-        text = text.replace(secret, _HIDDEN)
+        form = secret
+        for _ in range(3):
+            text = text.replace(form, _HIDDEN)
+            form = json.dumps(form)[1:-1]
     return text
 
 

@@ -84,8 +84,10 @@ class Keeper:
         self._spec = plant.spec_of(found.loaded.settings)
         self._troubles = found.troubles
         self._trial: _Trial | None = None
+        self._kept: InForce | None = found
         generation = found.generation
         if generation is not None and generation.state == "watching":
+            self._kept = None
             watch_s = found.loaded.settings.uplink.settings_watch_s
             self._begin_trial(watch_s + GRACE_S, generation.unwell, had_link=False)
 
@@ -132,8 +134,7 @@ class Keeper:
             keys = verdict.refused(word, error.problems, self._loaded)
             self._emit("settings_refused", version=version, detail=str(error)[:1000])
             return words.SettingsStaged(version, digest, str(error)[:1000], keys)
-        unwell = tuple(tree_health.unwell(self._system)) if self._trial is None else self._baseline
-        self._generations.stage(word, self._system.clock.wall(), unwell)
+        self._generations.stage(word, self._system.clock.wall(), self._unwell_before())
         self._emit("settings_validated", version=version)
         return words.SettingsStaged(version, digest, keys=verdict.accepted(word, loaded))
 
@@ -146,7 +147,9 @@ class Keeper:
             loaded = self._layers(server=staged.word)
         except SettingsError as error:  # a file has changed since
             return Failed("wrong", str(error)[:1000])
-        before = self._loaded.settings
+        before, unwell = self._loaded.settings, self._unwell_before()
+        if unwell != staged.unwell:  # while it waited somebody fell ill, or got well
+            staged = self._generations.stage(staged.word, staged.at, unwell)
         self._generations.promote()
         if self._plant.needs_start(before, loaded.settings):
             why = f"version {staged.version} of the settings needs a start"
@@ -240,6 +243,7 @@ class Keeper:
     def _keep(self) -> None:
         self._generations.keep()
         self._generation = self._generations.current
+        self._kept = InForce(self._loaded, self._generation, self._troubles)
         self._trial = None
         self._emit("settings_kept", version=self._generation.version if self._generation else 0)
 
@@ -250,6 +254,10 @@ class Keeper:
         now_s = self._system.clock.monotonic()
         failures = tree_health.failures(self._system)
         self._trial = _Trial(now_s, confirm_s, unwell, failures, had_link)
+
+    def _unwell_before(self) -> tuple[str, ...]:
+        """Who is unwell through no fault of what comes now."""
+        return tuple(tree_health.unwell(self._system)) if self._trial is None else self._baseline
 
     @property
     def _baseline(self) -> tuple[str, ...]:
@@ -271,15 +279,30 @@ class Keeper:
             self._generations.roll_back(reason, self._system.clock.wall())
         except OSError as error:  # it is denied in memory; the tree goes back all the same
             self._emit("settings_not_stored", detail=str(error))
-        found = in_force(self._generations, self._layers)
+        found = self._found_before()
         self._troubles = found.troubles
         if self._plant.needs_start(self._loaded.settings, found.loaded.settings):
+            self._loaded, self._generation = found.loaded, found.generation
             self._plant.start_anew("the settings before need a start")
             return
         changed = self._change(found.loaded, found.generation)
         if not isinstance(changed, Changed) and not self._plant.is_ending():
             self._plant.give_up(f"the settings before cannot be had back: {_why(changed)}")
         self._system.announce("config")
+
+    def _found_before(self) -> InForce:
+        """What is in force without the version that does harm.
+
+        Raises:
+            SettingsError: the machine's own layers are wrong, and nobody remembers better ones.
+        """
+        try:
+            return in_force(self._generations, self._layers)
+        except SettingsError as error:  # somebody at the machine has broken them meanwhile
+            if self._kept is None:
+                raise
+            trouble = f"the machine's own layers are wrong, and not looked at: {error}"
+            return msgspec.structs.replace(self._kept, troubles=(trouble,))
 
     # -- the tree -------------------------------------------------------------------------------
 

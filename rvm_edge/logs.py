@@ -35,7 +35,8 @@ _SECRET_NAME = re.compile(r"token|secret|passw|api_?key|authorization|credential
 _SECRET_TEXT = re.compile(
     r"(://)[^/@\s]+(?=@)"  # user and password of an address
     r"|(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
-    r"|(\b(?:[\w-]*token|secret|password|api_?key)\s*[=:]\s*)[^\s,;&\"']+",
+    # Also where it is JSON, or JSON inside of JSON: with quotes, and these with backslashes.
+    r"|(\b(?:[\w-]*token|secret|password|api_?key)[\\\"']*\s*[=:]\s*[\\\"']*)[^\s,;&\"']+",
     re.IGNORECASE,
 )
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}

@@ -117,10 +117,12 @@ def _line(record: dict[str, Any]) -> str:
     why = " ".join(part for part in (record["code"], record["detail"]) if part)
     who = f"  by {record['issuer']}" if record["issuer"] else ""
     untold = "" if not record["waiting_reports"] else "  (not told yet)"
-    return (
+    line = (
         f"{at:%Y-%m-%d %H:%M:%S}  {record['id']:<26} {record['type']:<18} "
         f"{record['state']:<10} {why}{who}{untold}"
-    ).rstrip()
+    )
+    # Somebody far away has chosen these words; they are not to command this terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in line).rstrip()
 
 
 # ----- verify ---------------------------------------------------------------------------------

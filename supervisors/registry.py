@@ -29,6 +29,22 @@ class Recipient(Protocol):
         """Take a message; never blocks."""
 
 
+class _Awaited:
+    """Stands for an actor whose first incarnation is still to come: what can wait for it, waits.
+
+    A question is refused as ever, and an order is not carried out by somebody who was not there.
+    """
+
+    link = None
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def put(self, envelope: Envelope) -> Put:
+        """See `Recipient`."""
+        return self._mailbox.put(envelope) if _outlives(envelope) else Put.RESTARTING
+
+
 class Leftovers(NamedTuple):
     """What an incarnation left that nobody will handle."""
 
@@ -63,10 +79,29 @@ class Slot:
         self._next = None
         return mailbox
 
+    def expect(self) -> None:
+        """Somebody will live there: what is said to them until then is for their first incarnation.
+
+        A tree starts one after the other, and whoever is up first has something to say already.
+        """
+        if self.recipient is None and self._next is None:
+            self._next = Mailbox(self.spec.capacity)
+            self.recipient = _Awaited(self._next)
+
+    def give_up_expecting(self) -> list[Envelope]:
+        """The tree is up, and nobody has come; return what has waited for them."""
+        return self.close() if self.is_awaited else []
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the first incarnation is still to come."""
+        return isinstance(self.recipient, _Awaited)
+
     @property
     def is_inhabited(self) -> bool:
         """Whether an incarnation takes the messages, and not a mailbox waiting for the next one."""
-        return self.recipient is not None and self.recipient is not self._next
+        is_there = self.recipient is not None and self.recipient is not self._next
+        return is_there and not self.is_awaited
 
     def hold(self) -> None:
         """An incarnation is about to be over: what comes from now on is for the next one."""
@@ -108,7 +143,8 @@ class Slot:
     def close(self) -> list[Envelope]:
         """The child is gone for good; return what nobody will read."""
         self.recipient = None
-        return [] if self._next is None else self._next.close()
+        left, self._next = self._next, None
+        return [] if left is None else left.close()
 
 
 def _outlives(envelope: Envelope) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -24,6 +24,7 @@ from supervisors.core import SupervisorCore
 from supervisors.exits import Crash, ExitReason, Killed, Normal, Shutdown, stack_of
 from supervisors.mailbox import Put
 from supervisors.plan import Child, State
+from supervisors.registry import Slot
 from supervisors.results import (
     Answer,
     Changed,
@@ -33,7 +34,7 @@ from supervisors.results import (
     NoProc,
     NotFound,
 )
-from supervisors.spec import ChildSpec, Host, SupervisorSpec
+from supervisors.spec import ChildSpec, Host, Strategy, SupervisorSpec
 from supervisors.system import ActorSystem
 from supervisors.thread_host import Notify, ThreadHost
 from supervisors.vitals import Stats
@@ -121,6 +122,7 @@ class Supervisor:
         self._call_ids = count(1)
         self._since: dict[str, tuple[State, int, float]] = {}
         self._killed_why: str | None = None
+        self._awaited: tuple[Slot, ...] = ()
         self._owns_system = False
         self.busy_since: float | None = None
         self._over = threading.Event()
@@ -284,9 +286,32 @@ class Supervisor:
     def launch(self) -> None:
         """Start the thread; the outcome goes to ``notify``."""
         self.system.supervisors[self.path] = self
+        if not self._prefix:
+            self._awaited = tuple(self._expect(self._core.spec, ""))
         self.system.clock.on_advance(self._poke)
         self.thread.start()
         self._events.put(p.Begin())
+
+    def _expect(self, spec: SupervisorSpec, prefix: str) -> Iterator[Slot]:
+        """Everybody in the tree has an address before the first of them starts."""
+        if spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+            return  # its one spec is a template
+        for child in spec.children:
+            path = f"{prefix}/{child.id}"
+            if isinstance(child.start, SupervisorSpec):
+                yield from self._expect(child.start, path)
+            else:
+                slot = self.system.slot(path, child)
+                slot.expect()
+                yield slot
+
+    def _give_up_expecting(self) -> None:
+        """The tree is up, or over: who has not come by now is missed like anybody else."""
+        for slot in self._awaited:
+            for envelope in slot.give_up_expecting():
+                code = Put.RESTARTING.value
+                self.system.refuse(envelope, code, f"{slot.path}: it has not started")
+        self._awaited = ()
 
     def ask_stop(self) -> None:
         """See `Running`."""
@@ -362,6 +387,7 @@ class Supervisor:
         elif isinstance(action, p.Reply):
             self._answer(action)
         elif isinstance(action, p.Begun):
+            self._give_up_expecting()
             self._notify(p.Ready(*self._identity()))
 
     def _start_child(self, spec: ChildSpec, incarnation: int) -> None:
@@ -486,6 +512,7 @@ class Supervisor:
         self.system.clock.forget(self._poke)
         for row in list(self.rows.values()):
             self.system.drop_slot(row.path)
+        self._give_up_expecting()
         has_begun = self._core.has_begun
         if self._owns_system:
             self.system.close()

@@ -114,6 +114,11 @@ class ActorSystem:
                 put = Put.RESTARTING if recipient is None else recipient.put(envelope)
             if put is _OK:
                 return put
+            if envelope.kind is Kind.REQUEST and slot is not None and slot.is_awaited:
+                # The tree is still coming up. The asker hears of it, so that nothing is lost.
+                failed = Failed(put.value, f"{envelope.destination}: it has not started yet")
+                answer_to(self, envelope, failed, envelope.destination)
+                return put
         self.refuse(envelope, put.value, f"{envelope.destination}: {_WHY[put]}")
         return put
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from models.claims import clock_quality
 from models.deposit import Rules, decisions, facts
 from models.deposit.decisions import Decision
 from models.deposit.facts import Fact
@@ -25,8 +26,6 @@ from supervisors.context import Context
 
 _ENDS = frozenset(("credited", "rejected", "void", "review"))
 """States behind which nothing more happens to an item by itself."""
-_CLOCK_SET_S = 1_600_000_000.0
-"""A wall clock before 2020 has not been set since the machine started."""
 
 
 class Errands:
@@ -124,8 +123,7 @@ class Errands:
             started_at = self._started_at.setdefault(record.id, now_s)
             self._started_at = {record.id: started_at}  # there is one item at a time
             record = replace(record, started_at=started_at, trace=self._ctx.trace)
-        quality: Any = "good" if now_s > _CLOCK_SET_S else "bad"
-        return replace(record, updated_at=now_s, clock_quality=quality)
+        return replace(record, updated_at=now_s, clock_quality=clock_quality(now_s))
 
     def _greet(self, order: decisions.Greet) -> None:
         self._ctx.tell(self._to["session"], ItemWaiting(order.at_ns))

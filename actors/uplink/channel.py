@@ -60,6 +60,9 @@ MESSAGE_BYTES_MAX = 1 << 20
 HEARTBEAT_S = 20.0
 """Of WebSocket pings. A peer that is gone is found within one and a half of them."""
 CLOSE_S = 1.0
+OUTGOING_MAX = 64
+"""Frames that wait to be sent. We say three things, and a server that asks and asks without reading
+the answers gets no more of them."""
 _TEXT_MAX = 200
 _OK = range(200, 300)
 _LOST = 1006
@@ -105,7 +108,7 @@ class Channel(AsyncActor):
         self._numbers = numbers or Limits()
         self._bell = Bell()
         self._socket: asyncio.Task[None] | None = None
-        self._outgoing: asyncio.Queue[str] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(OUTGOING_MAX)
         self._timer: int | None = None
         self._rings = 0
         self._unusable = ""
@@ -172,7 +175,7 @@ class Channel(AsyncActor):
 
     def _carry_out(self, decision: Decision) -> None:
         if isinstance(decision, Connect):
-            self._outgoing = asyncio.Queue()
+            self._outgoing = asyncio.Queue(OUTGOING_MAX)
             self._socket = self.ctx.spawn(self._live(decision, self._outgoing))
         elif isinstance(decision, HangUp):
             if self._socket is not None:
@@ -180,7 +183,8 @@ class Channel(AsyncActor):
         elif isinstance(decision, Sign):
             self.ctx.spawn(self._sign(decision))
         elif isinstance(decision, Send):
-            self._outgoing.put_nowait(decision.text)
+            with contextlib.suppress(asyncio.QueueFull):
+                self._outgoing.put_nowait(decision.text)
         elif isinstance(decision, Ring):
             self._rings += 1
             for listener in self._listeners:

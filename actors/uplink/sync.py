@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from actors.uplink.reporting import Reporting
+from actors.uplink.reporting import Reporting, is_for_later
 from config.settings import UplinkSettings
 from models.settings_sync import life as rule
 from models.settings_sync import verdict
 from protocol import settings as words
-from protocol.message import Done, Message
+from protocol.message import Done, Down, Message
 from protocol.platform.twin import Desired, KeyReport, Reported, SettingsState
 from protocol.service import CycleDescribed, DescribeCycle
 from protocol.uplink import Call, Called, LinkChanged, Reached, Rung
@@ -39,8 +39,7 @@ _CALL_GRACE_S = 5.0
 _CHANGE_S = 120.0
 """A cold model from an SD card takes its minute; who hangs longer has been killed by then."""
 _ASK_S = 2.0
-_OK, _CREATED, _NOT_MODIFIED = 200, range(200, 300), 304
-_TRY_AGAIN = frozenset((401, 403, 408, 409, 425, 429))
+_OK, _CREATED = 200, range(200, 300)
 
 
 class _Tick(Message, frozen=True, tag="sync.tick"):
@@ -94,16 +93,24 @@ class Sync(AsyncActor):
     def link_changed(self, message: LinkChanged) -> None:
         """What has happened while the way was closed is asked for as soon as it is open."""
         was_open, self._is_open = self._is_open, message.is_open
+        self.ctx.watch(self._link)
         self._tell_reached()
         if self._is_open and not was_open:
+            self._reporting.hurry()
             self._ask_now()
+
+    @handles(Down)
+    def down(self, message: Down) -> None:
+        """The link has ended, and its way with it; the next one says when it is open again."""
+        if message.path == self._link:
+            self._is_open = False
 
     @handles(_Tick)
     def tick(self, message: _Tick) -> None:
         """Let both tasks look."""
         self._turn.set()
         is_due = self.ctx.clock.monotonic() - self._asked_s >= self._limits.settings_poll_s
-        if is_due or len(self._reporting):
+        if is_due or self._reporting.is_due(self.ctx.clock.monotonic()):
             self._bell.set()
 
     def _ask_now(self) -> None:
@@ -122,7 +129,8 @@ class Sync(AsyncActor):
             if now_s - self._asked_s >= self._limits.settings_poll_s:
                 self._asked_s = now_s
                 await self._fetch()
-            await self._deliver()
+            if self._reporting.is_due(self.ctx.clock.monotonic()):
+                await self._deliver()
 
     async def _fetch(self) -> None:
         called = await self._call(Call("GET", PATH, etag=self._etag))
@@ -144,13 +152,14 @@ class Sync(AsyncActor):
         version, text = desired.version, msgspec.json.encode(desired.settings)
         if len(text) > words.DESIRED_BYTES_MAX:
             self._report(version, "refused", f"{len(text)} bytes of settings: too many", {})
+            self._take(rule.Withdrawn())
             return True
         staged = await self._ask_daemon(words.StageSettings(version, text), words.SettingsStaged)
         if isinstance(staged, RequestFailed):
             if staged.code == "storage":
                 self._report(version, "deferred", staged.detail, {})
             return False
-        self._keys[version] = staged.keys
+        self._know(version, staged.keys)
         if staged.in_force:
             trial = self._life.trial
             self._tell(rule.Tell(version, "watching" if trial is not None else "kept"))
@@ -168,11 +177,10 @@ class Sync(AsyncActor):
         while (report := self._reporting.next()) is not None:
             body = msgspec.json.encode(report)
             called = await self._call(Call("POST", REPORTS_PATH, body))
-            if (
-                called is None
-                or called.status in _TRY_AGAIN
-                or called.status not in range(200, 500)
-            ):
+            if called is None or is_for_later(called.status):
+                asked_s = None if called is None else called.retry_after_s
+                now_s, chance = self.ctx.clock.monotonic(), self.ctx.rng.random()
+                self._reporting.failed(now_s, chance, asked_s)
                 return
             if called.status not in _CREATED:
                 self.ctx.emit(
@@ -312,9 +320,15 @@ class Sync(AsyncActor):
         self._reporting.add(Reported(version, state, self._in_force, at, reason, keys))
         self._bell.set()
 
+    def _know(self, version: int, keys: dict[str, KeyReport]) -> None:
+        """What is to be said of a version's keys, and of none that is gone."""
+        found = (self._life.staged, self._life.trial)
+        alive = {self._in_force, *(one.version for one in found if one is not None)}
+        self._keys = {one: known for one, known in self._keys.items() if one in alive}
+        self._keys[version] = keys
+
     def _now_in_force(self, version: int) -> None:
         self._in_force = version
-        self._keys = {one: keys for one, keys in self._keys.items() if one >= version}
         self._tell_reached()
         self._note()
 

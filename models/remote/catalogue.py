@@ -43,10 +43,11 @@ Safety: TypeAlias = Literal["read", "reversible", "motion", "disruptive"]
 something, interrupts nobody and moves nothing; ``motion`` moves a motor, now or soon;
 ``disruptive`` takes something away from whoever is being served."""
 
-Need: TypeAlias = Literal["no_item", "no_session", "maintenance", "body_known"]
-"""``no_item``, ``no_session``: waited for. ``maintenance``: the machine is out of service by a
-command of ours. ``body_known``: door closed, stop released, nothing latched, no hand, all of it
-read and none of it guessed."""
+Need: TypeAlias = Literal["no_item", "no_session", "no_stop", "maintenance", "body_known"]
+"""``no_item``, ``no_session``: waited for. ``no_stop``: nobody serves the machine or has stopped
+it, and its guard has latched nothing, for what starts anew has forgotten that; waited for, too.
+``maintenance``: the machine is out of service by a command of ours. ``body_known``: door closed,
+stop released, nothing latched, no hand, all of it read and none of it guessed."""
 
 Where: TypeAlias = Literal[
     "daemon", "storage", "motor", "sensors", "camera", "inference", "deposit", "session",
@@ -92,6 +93,10 @@ class Interruption(_Args, frozen=True):
     """
 
     force_because: Annotated[str, Meta(max_length=500)] = ""
+
+
+BODY = ("/machine", "/service")
+"""Who knows that somebody serves the machine or has stopped it; and who moves it."""
 
 
 class Restart(Interruption, frozen=True, kw_only=True):
@@ -254,7 +259,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "daemon",
         lambda args, _around: RestartActor(args.address),
         Restart,
-        needs=("no_item", "no_session"),
+        needs=("no_item", "no_session", "no_stop"),
         deadline_s=15.0,
     ),
     "reboot": Entry(
@@ -262,7 +267,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "daemon",
         lambda args, around: EndRun(args.force_because or f"reboot asked by {around.issuer}"),
         Interruption,
-        needs=("no_item", "no_session"),
+        needs=("no_item", "no_session", "no_stop"),
         way="end_run",
     ),
 }
@@ -294,6 +299,12 @@ def look_up(type_: str, args: bytes) -> tuple[Entry, msgspec.Struct]:
     if entry is None:
         raise NotTaken("unknown", f"there is no command {type_[:64]!r}")
     try:
-        return entry, msgspec.json.decode(args or b"{}", type=entry.args)
+        known = msgspec.json.decode(args or b"{}", type=entry.args)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise NotTaken("invalid", str(error)[:500]) from None
+    if isinstance(known, Restart) and not f"{known.address}/".startswith(_BODY_BELOW):
+        entry = entry._replace(needs=tuple(need for need in entry.needs if need != "no_stop"))
+    return entry, known
+
+
+_BODY_BELOW = tuple(f"{address}/" for address in BODY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.deposit.state import RESTING
+from models.deposit.state import RESTING, STOPPED
 from models.remote.catalogue import Entry, Need
 from protocol.machine import GuardChanged, Inputs
 from protocol.service import CycleDescribed, SessionDescribed
@@ -51,6 +51,8 @@ def _look(need: Need, readings: Readings, *, is_forced: bool) -> Obstacle | None
         return _no_item(readings.cycle, is_forced=is_forced)
     if need == "no_session":
         return None if is_forced else _no_session(readings.session)
+    if need == "no_stop":
+        return _no_stop(readings.cycle, readings.guard)
     if need == "maintenance":
         return _maintenance(readings.cycle)
     return _body(readings.guard) or _hand(readings.inputs)
@@ -68,6 +70,17 @@ def _no_session(session: SessionDescribed | None) -> Obstacle | None:
     if session is None:
         return Obstacle("it is not known whether somebody is being served")
     return Obstacle("somebody is being served", passes=True) if session.is_open else None
+
+
+def _no_stop(cycle: CycleDescribed | None, guard: GuardChanged | None) -> Obstacle | None:
+    """What is not known is no reason here: who does not answer may have to be started anew."""
+    if cycle is not None and cycle.phase in STOPPED and not cycle.remote:
+        detail = "somebody serves the machine, has opened its door, or has stopped it"
+        return Obstacle(detail, passes=True)
+    if guard is not None and guard.latch:
+        detail = f"the guard is latched ({guard.latch}), which is reset at the machine"
+        return Obstacle(detail, passes=True)
+    return None
 
 
 def _maintenance(cycle: CycleDescribed | None) -> Obstacle | None:

@@ -31,6 +31,8 @@ STEPS: Mapping[CommandState, frozenset[CommandState]] = {
 REPEATS_MAX = 10_000
 REUSES_MAX = 16
 DETAIL_MAX = 500
+ARGS_KEPT_BYTES_MAX = 1 << 10
+"""Of a command that is rejected on arrival; its digest says for ever which it was."""
 RESULT_BYTES_MAX = 16 << 10
 """A result travels in every answer and stays for days; what is larger is a file."""
 INTERRUPTED = "interrupted"
@@ -93,6 +95,18 @@ def expired(record: CommandRecord, moment: Moment, why: str = "") -> CommandReco
     return step(record, "expired", moment, code, detail)
 
 
+def without_large_args(record: CommandRecord) -> CommandRecord:
+    """A command that was never taken leaves no more in the journal than helps to find its cause."""
+    if len(record.args) <= ARGS_KEPT_BYTES_MAX:
+        return record
+    return replace(record, args=b"")
+
+
+def may(record: CommandRecord, state: CommandState) -> bool:
+    """Whether that is a step from where it stands."""
+    return state in STEPS.get(record.state, frozenset())
+
+
 def step(
     record: CommandRecord,
     state: CommandState,
@@ -106,7 +120,7 @@ def step(
     Raises:
         IllegalStep: it is none.
     """
-    if state not in STEPS.get(record.state, frozenset()):
+    if not may(record, state):
         msg = f"{record.id} is {record.state}, and cannot be {state}"
         raise IllegalStep(msg)
     detail, kept = detail[:DETAIL_MAX], _fitting(result or {})

@@ -37,6 +37,7 @@ class Page(NamedTuple):
     """An answer, read.
 
     Attributes:
+        commands: in the order of their sequence.
         last: sequence of the newest command that the platform has.
         reach: the largest sequence in it; 0: there is none.
         lost: how many have neither an id nor a sequence.
@@ -71,7 +72,15 @@ def read_page(body: bytes) -> Page:
         else:
             found.append(command)
     reach = max((command.seq for command in found), default=0)
-    return Page(tuple(found), max(last, reach), reach, lost)
+    return Page(tuple(sorted(found, key=lambda one: one.seq)), max(last, reach), reach, lost)
+
+
+def first_of(page: Page, most: int) -> Page:
+    """The beginning of a page, which reaches less far; the rest is still to be fetched."""
+    if len(page.commands) <= most:
+        return page
+    commands = page.commands[:most]
+    return Page(commands, page.last, commands[-1].seq, page.lost)
 
 
 def read_command(raw: bytes) -> Command | Wrong:

@@ -14,6 +14,12 @@ WAITING_MAX = 32
 READS_MAX = 4
 """At once; one that hangs must not keep others from asking how the machine stands."""
 
+PAGE_MAX = 100
+"""Commands of one answer that are taken down; the others come with the next."""
+IDLE_AT_ONCE = 200
+IDLE_PER_S = 2.0
+"""Of what is answered without being carried out: 1 KB of journal each, 170 MB a day at worst."""
+
 
 class Bucket(Struct, frozen=True):
     """So many commands may come at once, and so many per second after that.
@@ -33,6 +39,31 @@ class Bucket(Struct, frozen=True):
         if left < 1.0:
             return None
         return Bucket(self.most, self.per_s, left - 1.0, now_s)
+
+
+class Strain(Struct, frozen=True):
+    """What it costs to answer for nothing: each is an entry of the journal, and that is for ever.
+
+    What is rejected on arrival and what comes again is answered as fast as it comes in a burst.
+    After that the platform's list is read more slowly.
+
+    Attributes:
+        owed: of them, that no time has been taken for.
+        at_s: as of then (monotonic).
+    """
+
+    owed: float
+    at_s: float
+
+    def after(self, more: int, now_s: float) -> Strain:
+        """So many more."""
+        left = max(self.owed - max(now_s - self.at_s, 0.0) * IDLE_PER_S, 0.0)
+        return Strain(left + more, now_s)
+
+    @property
+    def pause_s(self) -> float:
+        """So long before more is read."""
+        return max(self.owed - IDLE_AT_ONCE, 0.0) / IDLE_PER_S
 
 
 class Turn(NamedTuple):

@@ -6,9 +6,11 @@
                forgotten          an actor does not start ─▶ rolled back
 
 A version waits until nothing is in the machine and nobody is served; after `wait_s_max` of
-customers it comes between two items, and never with an item in the machine. A newer version takes
-the place of one that waits. It also takes the place of one on trial, which goes on being watched
-until then; the roll-back goes to the last one that was *kept*.
+customers it comes between two items, and never with an item in the machine. Nor does it come while
+somebody serves the machine or has stopped it: an item cycle that starts anew knows nothing of that,
+and would test its motors. A newer version takes the place of one that waits. It also takes the
+place of one on trial, which goes on being watched until then; the roll-back goes to the last one
+that was *kept*.
 
 Health falls when somebody who was well before is unwell in several looks in a row, or ends
 abnormally twice, or when the platform could be reached before and cannot be for `LINK_LOST_S`. What
@@ -24,6 +26,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from models.deposit.state import RESTING, STOPPED
+
 SICK_LOOKS = 3
 """A neighbour that starts anew is missed for a look or two."""
 FAILURES = 2
@@ -33,7 +37,7 @@ LINK_LOST_S = 20.0
 UNKNOWN_S = 10.0
 """An item cycle that does not answer for so long is not there, and has nothing in its hands."""
 
-Rest = Literal["rest", "session", "item", "unknown"]
+Rest = Literal["rest", "session", "item", "stopped", "unknown"]
 State = Literal["deferred", "watching", "kept", "rolled_back"]
 
 
@@ -218,6 +222,7 @@ def _rested(life: Life, rest: Rest, now_s: float, limits: Limits) -> tuple[Life,
 _WAITS: Mapping[Rest, str] = {
     "session": "it waits: a customer is served",
     "item": "it waits: an item is in the machine",
+    "stopped": "it waits: somebody serves the machine, or has stopped it",
 }
 
 
@@ -267,14 +272,13 @@ def _harm(trial: Trial, fact: Looked, now_s: float, *, is_over: bool) -> str:
 def rest_of(phase: str, session: str) -> Rest:
     """What the item cycle's words mean for a version that waits.
 
-    A technician who serves the machine is waited for like a customer. A machine that starts or
-    tests itself moves by itself, and may do so for ever: that is as good as no answer.
+    A machine that starts or tests itself moves by itself, and may do so for ever: that is as good
+    as no answer.
     """
     if phase in ("boot", "selftest"):
         return "unknown"
-    if phase not in _RESTING:
+    if phase in STOPPED:
+        return "stopped"
+    if phase not in RESTING:
         return "item"
-    return "session" if session or phase == "service" else "rest"
-
-
-_RESTING = frozenset(("idle", "bin_full", "fault", "service", "estop"))
+    return "session" if session else "rest"

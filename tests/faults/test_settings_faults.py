@@ -65,8 +65,9 @@ def test_a_push_reaches_whom_it_concerns_and_nobody_else(tmp_path: Path, desires
         before = incarnations(machine)
         desires.desire(1, health__period_s=3.0, detail__barcode=True)
         await_version(machine, 1, "kept")
-        expected = {"/health", "/vision/inference", "/vision/detail", "/vision/detail/look"}
-        assert touched(machine, before) == expected
+        eyes = {"/vision/inference", "/vision/detail", "/vision/detail/look"}
+        # The link is born with what the machine can do, and barcodes are news.
+        assert touched(machine, before) == {"/health", *eyes, "/uplink/link"}
         machine.until(lambda: desires.states(1)[-1:] == ["kept"])
         assert {one["code"] for one in desires.reports(1)[-1]["keys"].values()} == {200}
         told = machine.json("config", "explain", "health.period_s")["keys"][0]

@@ -26,8 +26,8 @@ from config.settings import MotorSettings, UplinkSettings
 from models.remote import lifecycle
 from models.remote.catalogue import NotTaken, look_up
 from models.remote.lifecycle import Moment
-from models.remote.page import NoPage, Page, Wrong, read_page
-from models.remote.turn import WAITING_MAX, Bucket
+from models.remote.page import NoPage, Page, Wrong, first_of, read_page
+from models.remote.turn import PAGE_MAX, WAITING_MAX, Bucket, Strain
 from models.uplink.again import full_jitter_s
 from protocol.machine import MoveDone, MoveFailed
 from protocol.message import Message
@@ -38,8 +38,6 @@ from supervisors import AsyncActor, Waiting, handles
 from supervisors.context import AsyncContext, RequestFailed
 
 FETCH_S = 30.0
-BUSY_S = 2.0
-"""A storm is fetched page by page, with this in between; its journal grows no faster."""
 _OK = 200
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TEXT_MAX = 200
@@ -77,7 +75,7 @@ class Commands(AsyncActor):
         self._fails = 0
         self._accepts = Bucket(0.0, 0.0, 0.0, 0.0)
         self._rejected = 0
-        self._is_busy = False
+        self._strain = Strain(0.0, 0.0)
         self._boot = self._run = ""
         self._journal: Journal
         self._telling: Telling
@@ -161,10 +159,11 @@ class Commands(AsyncActor):
     async def _fetch(self) -> None:
         while self._is_rung:
             self._is_rung = False
+            before = self._journal.cursor
             try:
                 page = await self._page()
                 if page.commands or page.lost:
-                    await self._take_down(page)
+                    await self._take_down(page, self._moment())
             except (RequestFailed, NoPage) as error:
                 self.ctx.note(detail=f"cannot be fetched: {error}"[:_TEXT_MAX])
                 self._fails += 1
@@ -173,10 +172,11 @@ class Commands(AsyncActor):
                 return
             self._fails = 0
             self.ctx.note(detail=None, cursor=self._journal.cursor)
-            if 0 < page.reach < page.last:
+            self._desk.news()
+            # One that promises more and gives the same once more is not asked in a circle.
+            if before < self._journal.cursor < page.last:
                 self._is_rung = True
-            if self._is_busy:
-                await asyncio.sleep(BUSY_S)
+            await asyncio.sleep(self._strain.pause_s)
 
     async def _page(self) -> Page:
         call = Call("GET", f"/edge/commands?after={self._journal.cursor}")
@@ -185,11 +185,14 @@ class Commands(AsyncActor):
         )
         if answer.status != _OK:
             raise NoPage(f"HTTP {answer.status}")
-        return read_page(answer.body)
+        return first_of(read_page(answer.body), PAGE_MAX)
 
-    async def _take_down(self, page: Page) -> None:
-        """Into the journal, and with that our word that we have them."""
-        self._is_busy = False
+    async def _take_down(self, page: Page, at: Moment) -> None:
+        """Into the journal, and with that our word that we have them.
+
+        Args:
+            at: when they came; their time runs from then on, however long the writing takes.
+        """
         found = [command for command in page.commands if command.id]
         nameless = len(page.commands) - len(found) + page.lost
         if nameless:
@@ -200,35 +203,35 @@ class Commands(AsyncActor):
 
         def begin(command: Command | Wrong) -> CommandRecord:
             nonlocal news
-            record = lifecycle.received(command, self._moment())
-            record = self._judged(record, waiting + news)
+            record = self._judged(lifecycle.received(command, at), at, waiting + news)
             news += record.state == "received"
             return record
 
         def again(record: CommandRecord, command: Command | Wrong) -> CommandRecord:
-            return lifecycle.again(record, command, self._moment())
+            self._strain = self._strain.after(1, at.now_s)
+            return lifecycle.again(record, command, at)
 
         await self._journal.take_down(found, page.reach, begin, again)
         self._tell_reached()
         self._telling.news()
-        self._desk.news()
 
-    def _judged(self, record: CommandRecord, waiting: int) -> CommandRecord:
+    def _judged(self, record: CommandRecord, at: Moment, waiting: int) -> CommandRecord:
         """What can be said of a new command at once."""
         if record.state == "received":
             try:
                 look_up(record.type, record.args)
             except NotTaken as error:
-                record = lifecycle.step(record, "rejected", self._moment(), error.code, str(error))
+                record = lifecycle.step(record, "rejected", at, error.code, str(error))
         if record.state == "received":
-            left = self._accepts.taken(self.ctx.clock.monotonic())
+            left = self._accepts.taken(at.now_s)
             self._accepts = left or self._accepts
             if left is None or waiting >= WAITING_MAX:
-                self._is_busy = True
                 detail = "too many commands; send it again later, under another id"
-                record = lifecycle.step(record, "rejected", self._moment(), "busy", detail)
+                record = lifecycle.step(record, "rejected", at, "busy", detail)
         if record.state == "rejected":
+            self._strain = self._strain.after(1, at.now_s)
             self._note_rejection(record)
+            record = lifecycle.without_large_args(record)
         return record
 
     def _note_rejection(self, record: CommandRecord) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from actors.uplink.commands.journal import Change, Journal
 from actors.uplink.commands.readings import read
 from actors.uplink.commands.telling import Telling
 from actors.uplink.commands.work import Outcome, Work
 from models.remote import lifecycle
-from models.remote.catalogue import Interruption, NotTaken, look_up
-from models.remote.conditions import PRECONDITION, obstacle
+from models.remote.catalogue import Entry, Interruption, NotTaken, look_up
+from models.remote.conditions import PRECONDITION, Obstacle, obstacle
 from models.remote.lifecycle import Moment
 from models.remote.turn import Turn, may_begin
 from models.uplink.again import full_jitter_s
@@ -56,15 +58,12 @@ class Desk:
 
     async def run(self) -> None:
         """Begin what may begin, for as long as the actor lives."""
-        for record in list(self._journal.records.values()):
-            if record.state == "running":  # it only reads, and was interrupted
-                self._spawn(record)
         while True:
             self._news.clear()
             try:
                 pause_s = await self._round()
             except RequestFailed as error:
-                self._ctx.log("commands_wait", level="warning", why=str(error)[:_TEXT_MAX])
+                self._note_refused(error)
                 pause_s = AGAIN_S
             try:
                 await asyncio.wait_for(self._news.wait(), pause_s)
@@ -74,18 +73,40 @@ class Desk:
     async def _round(self) -> float | None:
         """Look at everything that waits; returns when to look again, None: when there is news."""
         looked_at: set[str] = set()
-        is_obstructed = False
-        await self._expire()
+        self._go_on()
+        is_obstructed = not await self._expire()
         while True:
             turns = may_begin(self._waiting(), self._at_work())
             turn = next((each for each in turns if each.record.id not in looked_at), None)
             if turn is None:
                 break
             looked_at.add(turn.record.id)
-            is_obstructed |= not await self._look_at(turn)
+            try:
+                is_obstructed |= not await self._look_at(turn)
+            except RequestFailed as error:
+                self._heed(error)
+                is_obstructed = True
         if is_obstructed:
             return OBSTACLE_S
         return min((self._left_s(record) for record in self._waiting()), default=None)
+
+    def _go_on(self) -> None:
+        """Carry out what runs by the journal and is in nobody's hands.
+
+        It only reads and was interrupted, or the answer to its beginning was lost.
+        """
+        for record in list(self._journal.records.values()):
+            if record.state == "running" and record.id not in self._running:
+                self._spawn(record)
+
+    def _heed(self, error: RequestFailed) -> None:
+        """One that cannot be written keeps no other waiting; a store that hangs keeps them all."""
+        if error.code == "timeout":
+            raise error
+        self._note_refused(error)
+
+    def _note_refused(self, error: RequestFailed) -> None:
+        self._ctx.log("commands_wait", level="warning", why=str(error)[:_TEXT_MAX])
 
     def _waiting(self) -> list[CommandRecord]:
         records = self._journal.records.values()
@@ -98,27 +119,31 @@ class Desk:
     def _left_s(self, record: CommandRecord) -> float:
         return max(record.due_s - self._ctx.clock.monotonic(), 0.001)
 
-    async def _expire(self) -> None:
+    async def _expire(self) -> bool:
+        """End what has had its time; whether all of it could be written."""
+
         def expire(now: CommandRecord) -> CommandRecord:
             return lifecycle.expired(now, self._moment()) or now
 
+        is_done = True
         for record in self._waiting():
             if lifecycle.expired(record, self._moment()) is not None:
-                await self._change(record.id, expire)
+                try:
+                    await self._change(record.id, expire)
+                except RequestFailed as error:
+                    self._heed(error)
+                    is_done = False
+        return is_done
 
     async def _look_at(self, turn: Turn) -> bool:
         """Begin a command, or say why not; False: what is in its way passes."""
-        record, entry = turn
+        record = turn.record
         try:
-            _, args = look_up(record.type, record.args)
+            entry, args = look_up(record.type, record.args)
         except NotTaken as error:  # an earlier release took it
             await self._step(record.id, "rejected", error.code, str(error))
             return True
-        is_forced = isinstance(args, Interruption) and bool(args.force_because.strip())
-        found = None
-        if entry.needs:
-            readings = await read(self._ctx, self._to, entry)
-            found = obstacle(entry, readings, is_forced=is_forced)
+        found = await self._obstacle(entry, args)
         if found is None:
             await self._begin(record)
         elif not found.passes:
@@ -126,6 +151,14 @@ class Desk:
         elif record.state == "received":
             await self._step(record.id, "accepted", "waits", found.detail)
         return found is None or not found.passes
+
+    async def _obstacle(self, entry: Entry, args: msgspec.Struct) -> Obstacle | None:
+        """What is in its way, as the machine is now."""
+        if not entry.needs:
+            return None
+        is_forced = isinstance(args, Interruption) and bool(args.force_because.strip())
+        readings = await read(self._ctx, self._to, entry)
+        return obstacle(entry, readings, is_forced=is_forced)
 
     async def _begin(self, record: CommandRecord) -> None:
         """It runs from when the journal says so; what is late by then does not."""
@@ -137,10 +170,10 @@ class Desk:
                 return late
             if now.state == "received":
                 now = lifecycle.step(now, "accepted", moment)
-            return lifecycle.step(now, "running", moment)
+            return lifecycle.step(now, "running", moment) if now.state == "accepted" else now
 
         begun = await self._change(record.id, begin)
-        if begun.state == "running":
+        if begun.state == "running" and begun.id not in self._running:
             self._ctx.emit("command", id=begun.id, type=begun.type, issuer=begun.issuer)
             self._spawn(begun)
 
@@ -150,8 +183,17 @@ class Desk:
         self._running[record.id] = self._ctx.spawn(self._carry_out(record))
 
     async def _carry_out(self, record: CommandRecord) -> None:
+        """Do it, and see to its end.
+
+        The journal may have taken half a minute to say that it runs, and the machine is looked at
+        once more: a hand, a door, a customer may have come.
+        """
         entry, args = look_up(record.type, record.args)
-        outcome = await self._work.carry_out(record, entry, args)
+        found = await self._obstacle(entry, args)
+        if found is None:
+            outcome = await self._work.carry_out(record, entry, args)
+        else:
+            outcome = Outcome("failed", PRECONDITION, found.detail)
         await self._end(record, outcome)
         del self._running[record.id]
         self._news.set()
@@ -186,9 +228,12 @@ class Desk:
         detail: str = "",
         result: Mapping[str, object] | None = None,
     ) -> None:
-        after = await self._change(
-            id_, lambda now: lifecycle.step(now, state, self._moment(), code, detail, result)
-        )
+        def step(now: CommandRecord) -> CommandRecord:
+            if not lifecycle.may(now, state):  # this very step was written before, and not answered
+                return now
+            return lifecycle.step(now, state, self._moment(), code, detail, result)
+
+        after = await self._change(id_, step)
         if after.state == "rejected":
             self._on_rejected(after)
 

@@ -1,4 +1,8 @@
-"""The commands that are not over: in memory as they are on the disk, never ahead of it."""
+"""The commands that are not over: in memory as they are on the disk, never ahead of it.
+
+A write whose answer does not come may have been done or not. The disk is asked which, before
+anything else is made of what it was about.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from protocol.storage import (
     OpenCommands,
     StoreCommands,
 )
-from supervisors.context import AsyncContext
+from supervisors.context import AsyncContext, RequestFailed
 
 PATIENCE_S = 35.0
 """More than a commit on a worn card takes before the storage itself is taken for hung."""
@@ -41,6 +45,7 @@ class Journal:
         self._ctx = ctx
         self._storage = storage
         self._lock = asyncio.Lock()
+        self._doubtful: set[str] = set()
         self.records: dict[str, CommandRecord] = {}
         self.cursor = 0
 
@@ -73,6 +78,7 @@ class Journal:
             RequestFailed: nothing of it is certain.
         """
         async with self._lock:
+            await self._settle()
             known = await self._known(commands)
             now: dict[str, CommandRecord] = dict(known)
             for command in commands:
@@ -95,24 +101,54 @@ class Journal:
     async def change(self, id_: str, change: Change) -> CommandRecord:
         """Change one that is not over.
 
+        Args:
+            change: makes it what it should be. It may find it further on than it was known to be:
+                an earlier write was done after all.
+
         Raises:
             RequestFailed: whether it is written is not certain; it is as it was, here.
         """
         async with self._lock:
-            before = self.records[id_]
+            settled = await self._settle()
+            before = settled.get(id_) or self.records.get(id_)
+            if before is None:  # it was written after all, and there is nothing left to be done
+                raise RequestFailed("over", f"command {id_} is over, and told")
             after = change(before)
             if after != before:
                 await self._write([lifecycle.written(before, after)], 0)
             return after
 
+    async def _settle(self) -> dict[str, CommandRecord]:
+        """Find out what became of the writes that nobody has confirmed; gives what they were."""
+        if not self._doubtful:
+            return {}
+        found: CommandsFound = await self._ctx.request(
+            self._storage,
+            FindCommands(tuple(self._doubtful)),
+            timeout_s=_READ_S,
+            reply=CommandsFound,
+        )
+        self._doubtful.clear()
+        self.cursor = max(self.cursor, found.cursor)
+        for record in found.records:
+            self._keep(record)
+        return {record.id: record for record in found.records}
+
     async def _write(self, writes: Sequence[CommandWrite], cursor: int) -> None:
         message = StoreCommands(tuple(writes), cursor)
-        stored: CommandsStored = await self._ctx.request(
-            self._storage, message, timeout_s=PATIENCE_S, reply=CommandsStored
-        )
+        try:
+            stored: CommandsStored = await self._ctx.request(
+                self._storage, message, timeout_s=PATIENCE_S, reply=CommandsStored
+            )
+        except RequestFailed:
+            self._doubtful.update(write.record.id for write in writes)
+            raise
         self.cursor = stored.cursor
         for write in writes:
-            if lifecycle.is_over(write.record):
-                self.records.pop(write.record.id, None)
-            else:
-                self.records[write.record.id] = write.record
+            self._keep(write.record)
+
+    def _keep(self, record: CommandRecord) -> None:
+        if lifecycle.is_over(record):
+            self.records.pop(record.id, None)
+        else:
+            self.records[record.id] = record

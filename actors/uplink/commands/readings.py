@@ -17,7 +17,8 @@ ANSWER_S = 1.0
 """What moves a motor must not rest on what somebody knew a while ago."""
 
 M = TypeVar("M", bound=Message)
-_CYCLE: tuple[Need, ...] = ("no_item", "maintenance")
+_CYCLE: tuple[Need, ...] = ("no_item", "no_stop", "maintenance")
+_GUARD: tuple[Need, ...] = ("no_stop", "body_known")
 
 
 async def read(ctx: AsyncContext, to: Mapping[str, str], entry: Entry) -> Readings:
@@ -26,7 +27,7 @@ async def read(ctx: AsyncContext, to: Mapping[str, str], entry: Entry) -> Readin
     cycle, session, guard, inputs = await asyncio.gather(
         _ask(ctx, to["deposit"], DescribeCycle(), CycleDescribed, any(n in needs for n in _CYCLE)),
         _ask(ctx, to["session"], DescribeSession(), SessionDescribed, "no_session" in needs),
-        _ask(ctx, to["motor"], ReadGuard(), GuardChanged, "body_known" in needs),
+        _ask(ctx, to["motor"], ReadGuard(), GuardChanged, any(n in needs for n in _GUARD)),
         _ask(ctx, to["sensors"], ReadInputs(), Inputs, "body_known" in needs),
     )
     return Readings(cycle, session, guard, inputs)

@@ -20,6 +20,8 @@ AT_ONCE = 4
 PAUSE_S, PAUSE_S_MAX = 1.0, 60.0
 _CALL_S = 30.0
 _STORE_PAUSE_S = 1.0
+BELIEVED_AFTER = 5
+"""Refusals of a report in a row: one may come from a proxy, or in the middle of a deployment."""
 _OK = range(200, 300)
 _CLIENT_ERRORS = range(400, 500)
 _NOT_NOW = frozenset((401, 403, 408, 409, 425, 429))
@@ -49,6 +51,7 @@ class Telling:
         self._news = asyncio.Event()
         self._opened = asyncio.Event()
         self._fails: dict[str, int] = {}
+        self._refusals: dict[str, int] = {}
 
     def news(self) -> None:
         """There is something to tell."""
@@ -105,6 +108,7 @@ class Telling:
                 told.append(report)
                 now = lifecycle.told(now, report)
             self._fails.pop(record.id, None)
+            self._refusals.pop(record.id, None)
         except _Later as later:
             after_s = later.after_s or 0.0
             self._fails[record.id] = self._fails.get(record.id, 0) + 1
@@ -139,8 +143,9 @@ class Telling:
         except RequestFailed:
             raise _Later from None
         if answer.status in _OK:
+            self._refusals.pop(id_, None)
             return
-        if answer.status in _CLIENT_ERRORS and answer.status not in _NOT_NOW:
+        if self._is_refused(id_, answer.status):
             words = words_of(answer.status, answer.body)
             self._ctx.log(
                 "command_report_refused",
@@ -151,3 +156,10 @@ class Telling:
             )
             return
         raise _Later(answer.retry_after_s)
+
+    def _is_refused(self, id_: str, status: int) -> bool:
+        """Whether the platform means it."""
+        if status not in _CLIENT_ERRORS or status in _NOT_NOW:
+            return False
+        self._refusals[id_] = self._refusals.get(id_, 0) + 1
+        return self._refusals[id_] >= BELIEVED_AFTER

@@ -57,7 +57,7 @@ class Work:
         around = Around(record.id, record.issuer, self._models)
         message = entry.message(args, around)
         address = self._to[entry.to] if entry.to != "named" else getattr(args, "address", "")
-        deadline_s = END_S if entry.way == "end_run" else entry.deadline_s
+        deadline_s = self.deadline_s(entry)
         try:
             return await asyncio.wait_for(
                 self._carry_out(record, entry, address, message), deadline_s
@@ -67,6 +67,17 @@ class Work:
         except RequestFailed as error:
             state: CommandState = "timed_out" if error.code == "timeout" else "failed"
             return Outcome(state, error.code, error.detail)
+
+    def deadline_s(self, entry: Entry) -> float:
+        """Within this there is an end; a movement's is for its guard's limits to say."""
+        if entry.way == "move":
+            return self._patience_s + ANSWER_S
+        return END_S if entry.way == "end_run" else entry.deadline_s
+
+    @property
+    def _patience_s(self) -> float:
+        """The longest run, the pause before it, and the word about it."""
+        return self._motor.gate_run_s_max + self._motor.dead_time_s + ANSWER_S
 
     async def _carry_out(
         self, record: CommandRecord, entry: Entry, address: str, message: Message
@@ -139,8 +150,7 @@ class Work:
             put = self._ctx.tell(address, move, ttl_s=self._motor.lease_s)
             if put is not Put.OK:
                 return Outcome("failed", put.value, "the guard does not take it")
-            patience_s = move.run_s + self._motor.dead_time_s + ANSWER_S
-            is_over = await self._renewed(address, move.move, ended, patience_s)
+            is_over = await self._renewed(address, move.move, ended, self._patience_s)
         finally:
             del self._moved[move.move]
             if not ended.done() or ended.cancelled():
@@ -174,9 +184,22 @@ class Work:
         return Outcome("failed", "still_here", "the daemon has not ended")
 
 
+def _without_claims(value: Any) -> Any:
+    """A claim pays whoever shows it; it is between the customer and the screen.
+
+    What goes into a result is read by people at the platform, and stays in the journal.
+    """
+    if isinstance(value, dict):
+        return {
+            key: "***" if key == "claim" and item else _without_claims(item)
+            for key, item in value.items()
+        }
+    return [_without_claims(item) for item in value] if isinstance(value, list) else value
+
+
 def _told(answer: Any) -> Outcome:
     """What an actor's answer says; one that refuses in its own words has not done it."""
-    plain = msgspec.to_builtins(answer)
+    plain = _without_claims(msgspec.to_builtins(answer))
     if not isinstance(plain, dict):
         return Outcome("succeeded", result={"value": plain})
     result = {str(key): value for key, value in plain.items() if key != "type"}

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,20 @@ from protocol.service import (
     SessionStarted,
     StartSession,
 )
-from protocol.storage import CommandRecord, CommandsListed, ListCommands
+from protocol.storage import (
+    CommandRecord,
+    CommandsFound,
+    CommandsListed,
+    CommandsStored,
+    CommandWrite,
+    FindCommands,
+    ListCommands,
+    OpenCommands,
+    PutOutbox,
+    StoreCommands,
+)
 from protocol.uplink import Call, Called, LinkChanged, Reached, Rung
-from supervisors import Actor, ChildSpec, handles
+from supervisors import Actor, ChildSpec, RequestFailed, handles
 from supervisors.actor import LATER
 from supervisors.testing import eventually
 from tests.actors.runtime import tree
@@ -65,6 +76,7 @@ class Platform:
 
     Attributes:
         refuses_reports, refuses_fetches: the answer to every one, while it is not None.
+        refusals: of reports, so far.
         cannot_take: commands whose reports are answered with 500.
         ignores_cursor: it always gives everything.
         raw: the answer to a fetch, while it is not None.
@@ -75,6 +87,7 @@ class Platform:
         self.raw: bytes | None = None
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.fetches = 0
+        self.refusals = 0
         self.refuses_reports: Called | Failed | None = None
         self.refuses_fetches: Called | Failed | None = None
         self.cannot_take: set[str] = set()
@@ -97,6 +110,7 @@ class Platform:
                 return self.refuses_fetches or Called(200, self._page(call))
             id_ = call.path.split("/")[3]
             if self.refuses_reports is not None or id_ in self.cannot_take:
+                self.refusals += 1
                 return self.refuses_reports or Called(500)
             self.told.append((id_, json.loads(call.body)))
             return Called(200, b"{}")
@@ -113,6 +127,61 @@ class Platform:
 
     def last(self, id_: str) -> dict[str, Any]:
         return [report for told, report in list(self.told) if told == id_][-1]
+
+
+class Doubts:
+    """What goes wrong on the way to the store and back.
+
+    Attributes:
+        on_write: told of each write before it is done.
+        on_find: told of each question for known commands.
+        loses: whether the answer to this write, which has been done, is lost.
+        refuses: whether this write is refused, and not done.
+    """
+
+    def __init__(self) -> None:
+        self.on_write: Callable[[CommandWrite], object] = lambda _write: None
+        self.on_find: Callable[[], object] = lambda: None
+        self.loses: Callable[[CommandWrite], bool] = lambda _write: False
+        self.refuses: Callable[[CommandWrite], bool] = lambda _write: False
+
+
+class DoubtfulStorage(Actor):
+    """Stands between the commands and their real storage."""
+
+    def __init__(self, doubts: Doubts) -> None:
+        self.doubts = doubts
+
+    @handles(StoreCommands)
+    def store(self, message: StoreCommands) -> Message:
+        for write in message.writes:
+            self.doubts.on_write(write)
+        if any(self.doubts.refuses(write) for write in message.writes):
+            return Failed("store_failed", "its row is damaged")
+        stored = self._pass_on(message, CommandsStored)
+        if any(self.doubts.loses(write) for write in message.writes):
+            return Failed("timeout", "the answer was lost")
+        return stored
+
+    @handles(FindCommands)
+    def find(self, message: FindCommands) -> Message:
+        self.doubts.on_find()
+        return self._pass_on(message, CommandsFound)
+
+    @handles(OpenCommands)
+    def open(self, message: OpenCommands) -> Message:
+        return self._pass_on(message, CommandsFound)
+
+    @handles(PutOutbox)
+    def put(self, message: PutOutbox) -> Message:
+        return self._pass_on(message, Done)
+
+    def _pass_on(self, message: Message, reply: type[Message]) -> Message:
+        try:
+            answer: Message = self.ctx.request("/storage", message, reply=reply)
+        except RequestFailed as error:
+            return Failed(error.code, error.detail)
+        return answer
 
 
 class PlatformLink(Actor):
@@ -195,7 +264,7 @@ class Place:
 
     @property
     def records(self) -> dict[str, CommandRecord]:
-        listed = self.sup.request("storage", ListCommands(), reply=CommandsListed)
+        listed = self.sup.request("storage", ListCommands(1000), reply=CommandsListed)
         return {record.id: record for record in listed.records}
 
     def settled(self) -> None:
@@ -210,7 +279,11 @@ class Place:
 
 @contextmanager
 def commanded(
-    tmp_path: Path, platform: Platform | None = None, world: World | None = None, **limits: Any
+    tmp_path: Path,
+    platform: Platform | None = None,
+    world: World | None = None,
+    doubts: Doubts | None = None,
+    **limits: Any,
 ) -> Iterator[Place]:
     """Run it; a second time on the same directory is the next run of the program."""
     platform, world = platform or Platform(), world or World()
@@ -229,11 +302,12 @@ def commanded(
     args = {
         "limits": UplinkSettings(**limits),
         "motor": MOTOR,
-        "addresses": {**addresses, "storage": "/storage", "link": "/link"},
+        "addresses": {**addresses, "storage": "/doubtful", "link": "/link"},
         "models": "/models",
     }
     with tree(
         ChildSpec("storage", Storage, args={"directory": str(tmp_path), "limits": LIMITS}),
+        ChildSpec("doubtful", DoubtfulStorage, args={"doubts": doubts or Doubts()}),
         ChildSpec("link", PlatformLink, args={"platform": platform}),
         ChildSpec("around", Neighbours, args={"world": world}),
         ChildSpec("commands", Commands, args=args),

@@ -337,6 +337,18 @@ def test_reports_that_the_platform_will_never_take_are_let_go(tmp_path):
         place.settled()
 
 
+def test_a_refusal_that_is_not_repeated_loses_no_report(tmp_path):
+    platform = Platform()
+    platform.refuses_reports = Called(404, b'{"message":"Not Found"}')
+    with commanded(tmp_path, platform) as place:
+        id_ = platform.wish("rotate_logs")
+        place.ring()
+        eventually(lambda: platform.refusals >= 2)
+        platform.refuses_reports = None
+        assert place.ended(id_)["state"] == "succeeded"
+    assert platform.states(id_) == STEPS
+
+
 def test_reports_that_the_platform_cannot_take_just_now_keep_no_others_waiting(tmp_path):
     platform = Platform()
     stuck = {platform.wish("rotate_logs") for _ in range(8)}

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from models.remote.catalogue import CATALOGUE
+from models.remote.catalogue import CATALOGUE, look_up
 from models.remote.conditions import Readings, obstacle
 from protocol.machine import GuardChanged, Inputs
 from protocol.service import CycleDescribed, SessionDescribed
@@ -85,6 +85,46 @@ def test_an_actor_that_does_not_answer_can_be_restarted_with_a_reason():
     entry = CATALOGUE["restart_actor"]
     assert obstacle(entry, Readings()) is not None
     assert obstacle(entry, Readings(), is_forced=True) is None
+
+
+STOPS = [
+    Readings(change(CYCLE, remote=False), SESSION, GUARD),
+    Readings(change(CYCLE, phase="estop", remote=False), SESSION, GUARD),
+    Readings(IDLE, SESSION, change(GUARD, latch="estop")),
+    Readings(IDLE, SESSION, change(GUARD, latch="jam")),
+    Readings(None, None, change(GUARD, latch="estop")),
+]
+
+
+@pytest.mark.parametrize("readings", STOPS)
+def test_a_stop_at_the_machine_is_not_ended_from_afar_by_a_start_whatever_the_reason(readings):
+    """What starts anew has forgotten the stop, and tests its motors."""
+    for entry in (CATALOGUE["reboot"], CATALOGUE["restart_actor"]):
+        found = obstacle(entry, readings, is_forced=True)
+        assert found is not None
+        assert found.passes
+
+
+@pytest.mark.parametrize(
+    ("address", "is_body"),
+    [
+        ("/machine/motor", True),
+        ("/machine", True),
+        ("/service/deposit", True),
+        ("/machinery", False),
+        ("/vision/camera", False),
+        ("/uplink/link", False),
+    ],
+)
+def test_only_who_knows_of_a_stop_or_moves_is_kept_from_starting_anew(address, is_body):
+    args = msgspec.json.encode({"address": address})
+    entry, _ = look_up("restart_actor", args)
+    for readings in STOPS[:4]:
+        assert (obstacle(entry, readings) is not None) == is_body
+
+
+def test_maintenance_by_a_command_is_ended_by_one():
+    assert obstacle(CATALOGUE["reboot"], GOOD) is None
 
 
 def test_reading_needs_nothing():

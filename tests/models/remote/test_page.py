@@ -1,5 +1,6 @@
 """Reading what a platform sends: any bytes, and commands that are wrong one by one."""
 
+import contextlib
 import json
 
 import pytest
@@ -123,3 +124,14 @@ def test_a_command_is_read_or_told_what_is_wrong_with_it(args, id_):
     assert read.seq == 5
     if isinstance(read, Command):
         assert read.args == args
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", [b'\\"', b'"', b'{"a', b'["', b'{"id":"', b'{"x":"\\"', b"\\", b" ", b"[", b"{}", b","]
+)
+def test_a_body_of_whatever_takes_no_more_time_than_it_is_long(piece):
+    """By the square of it this would take hours."""
+    for begin in (b'{"commands":["', b'{"commands":['):
+        with contextlib.suppress(NoPage):
+            assert read_page(begin + piece * ((1 << 20) // len(piece))).commands == ()

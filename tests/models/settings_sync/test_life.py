@@ -62,7 +62,7 @@ def test_a_machine_at_rest_gets_it_at_once():
     assert told.take(Applied(2)) == [Tell(2, "watching")]
 
 
-@pytest.mark.parametrize("rest", ["item", "session"])
+@pytest.mark.parametrize("rest", ["item", "session", "stopped"])
 def test_one_that_waits_is_told_once(rest):
     told = Told()
     told.take(Accepted(2))
@@ -78,6 +78,14 @@ def test_after_the_longest_wait_it_comes_between_two_items_and_never_with_one_in
     told.take(Resting("session"))
     assert told.take(Resting("item"), LIMITS.wait_s_max + 1) == []
     assert told.take(Resting("session")) == [Apply(2)]
+
+
+def test_somebody_at_the_machine_is_waited_for_without_end():
+    told = Told()
+    told.take(Accepted(2))
+    told.take(Resting("stopped"))
+    assert told.take(Resting("stopped"), 10 * LIMITS.wait_s_max) == []
+    assert told.take(Resting("rest")) == [Apply(2)]
 
 
 def test_a_cycle_that_does_not_answer_for_long_has_nothing_in_its_hands():
@@ -126,9 +134,10 @@ def test_what_is_not_at_hand_any_more_is_forgotten():
         ("idle", "", "rest"),
         ("bin_full", "", "rest"),
         ("fault", "", "rest"),
-        ("estop", "", "rest"),
+        ("estop", "", "stopped"),
+        ("estop", "s-1", "stopped"),
         ("idle", "s-1", "session"),
-        ("service", "", "session"),
+        ("service", "", "stopped"),
         ("boot", "", "unknown"),
         ("selftest", "", "unknown"),
         ("transporting", "s-1", "item"),
@@ -246,7 +255,7 @@ def test_an_actor_that_does_not_start_ends_it_at_once():
 
 facts = st.one_of(
     st.builds(Accepted, st.integers(1, 5)),
-    st.builds(Resting, st.sampled_from(["rest", "session", "item", "unknown"])),
+    st.builds(Resting, st.sampled_from(["rest", "session", "item", "stopped", "unknown"])),
     st.builds(Superseded, st.integers(1, 5)),
     st.just(Withdrawn()),
     st.builds(
