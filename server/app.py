@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, FastAPI, Response
 
 from protocol.platform import ROOT
@@ -18,11 +17,12 @@ from server.faults import Faulty
 from server.housekeeping import keep_house
 from server.http.answers import answer
 from server.http.callers import check_open
-from server.http.described import describe
+from server.http.described import describe, talk
 from server.http.problems import add_handlers
 from server.migrations import migrate
 from server.pages.live import Live, live_routes
 from server.pages.routes import page_routes
+from server.payloads.anybody import Up
 from server.pusher.api import publish_routes
 from server.pusher.bells import ExternalBell, LocalBell
 from server.pusher.hub import Hub
@@ -52,13 +52,7 @@ _FLEET = (machines, orders, office)
 up = APIRouter(tags=["up"])
 
 
-class Up(msgspec.Struct, frozen=True):
-    """Platform: I am here; for whoever tries a way to me."""
-
-    server_time: float
-
-
-@up.get("/up")
+@up.get("/up", **talk(None, Up))
 async def is_up(here: Here) -> Response:
     """Whether anybody answers; needs no token, and touches no database."""
     check_open(here)

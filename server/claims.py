@@ -18,6 +18,9 @@ VERSION = 1
 PURPOSE = b"rvm-edge claim\0"
 """Goes before what is signed, so that no signature made for anything else passes here."""
 
+CLAIM_S = 30 * 86400.0
+"""For how long a machine's claims are good, and so a key that it had (`session.claim_days`)."""
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOK_ALIKES = str.maketrans("ILO", "110", "- ")
 _LETTERS_MAX = 1024  # the longest claim has 995

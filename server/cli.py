@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ from server.store.database import Database
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 _DAY_S = 86400.0
+_DAYS_MAX = 30.0
+"""Of an enrolment token; as the fleet API."""
+_PORT_MAX = 65535
 
 _EPILOG = """\
 examples:
@@ -40,7 +44,8 @@ environment:
   RVM_SERVER_OPERATOR_TOKEN          instead of the one that was made; also changes it
   RVM_SERVER_PUSHER_URL, …_APP_ID,   an external Pusher server (Reverb, soketi, Pusher) to publish
     …_KEY, …_SECRET, …_PUBLIC_URL    to; PUBLIC_URL (wss://…) is where machines connect to it
-  RVM_SERVER_HEARTBEAT_S, …_TELEMETRY_S, …_TOKEN_S, …_TELEMETRY_DAYS, …_MACHINE_PER_S
+  RVM_SERVER_HEARTBEAT_S, …_TELEMETRY_S, …_TOKEN_S, …_TELEMETRY_DAYS, …_REPORT_DAYS,
+    …_MACHINE_PER_S
   RVM_SERVER_FAULTS=1                misbehave on request: for tests only
 
 exit status: 0 done, or ended by Ctrl-C; 1 failed; 2 wrong usage
@@ -75,10 +80,10 @@ def _parser() -> argparse.ArgumentParser:
 
     start = commands.add_parser("start", parents=[shared], help="run the platform; Ctrl-C ends it")
     start.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    start.add_argument("--port", type=int, default=8000, help="0: any free one (%(default)s)")
+    start.add_argument("--port", type=_port, default=8000, help="0: any free one (%(default)s)")
     start.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
     start.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, PEM")
-    start.set_defaults(run=_start)
+    start.set_defaults(run=_start, wrong_usage=start.error)
 
     upgrade = commands.add_parser(
         "migrate", parents=[shared], help="bring the database to the newest version, and end"
@@ -89,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "enrol-token", parents=[shared], help="print a one-time token that lets one machine in"
     )
     token.add_argument("--hardware-id", default="", metavar="ID", help="for this machine only")
-    token.add_argument("--days", type=float, default=1.0, help="good for so long (%(default)s)")
+    token.add_argument("--days", type=_days, default=1.0, help="good for so long (%(default)s)")
     token.set_defaults(run=_enrol_token)
 
     described = commands.add_parser(
@@ -97,6 +102,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     described.set_defaults(run=_openapi)
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= _PORT_MAX):
+        raise argparse.ArgumentTypeError(f"0 to {_PORT_MAX}, not {text}")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= _DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"more than 0, at most {_DAYS_MAX:g}, not {text}")
+    return days
 
 
 def _settings(data_dir: Path | None) -> Settings:
@@ -109,12 +130,39 @@ def _settings(data_dir: Path | None) -> Settings:
 
 def _start(settings: Settings, arguments: argparse.Namespace) -> int:
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
-        raise SettingsError("--tls-cert and --tls-key belong together")
+        arguments.wrong_usage("--tls-cert and --tls-key belong together")
+    _check_certificate(arguments.tls_cert, arguments.tls_key)
     # Before anything listens, so that what is wrong with the database is said in one line.
     asyncio.run(_with_database(settings, migrate))
     listen = Listen(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key)
-    serve(settings, listen)
+    try:
+        serve(settings, listen)
+    except OSError as error:
+        why = str(error.strerror or error).partition(" (while")[0]
+        raise SettingsError(f"{listen.host}, port {listen.port}: {why}") from None
     return 0
+
+
+def _check_certificate(chain: Path | None, key: Path | None) -> None:
+    """Whether they can be read and belong together.
+
+    Raises:
+        SettingsError: not so; it names the file.
+    """
+    for file in (chain, key):
+        if file is not None:
+            try:
+                file.read_bytes()
+            except OSError as error:
+                raise SettingsError(f"{file}: {error.strerror}") from None
+    if chain is None:
+        return
+    try:
+        # A key with a password has nobody to ask for it.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=lambda: "")
+    except ssl.SSLError as error:
+        why = error.reason or "PEM without a password is wanted"
+        raise SettingsError(f"{chain} and {key} are no certificate with its key: {why}") from None
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
@@ -123,9 +171,6 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _enrol_token(settings: Settings, arguments: argparse.Namespace) -> int:
-    if not 0 < arguments.days <= 30:  # noqa: PLR2004 - as the fleet API
-        raise SettingsError("--days: more than 0, at most 30")
-
     async def make(database: Database) -> None:
         await migrate(database)
         async with database.write() as connection:
@@ -150,8 +195,13 @@ def _openapi(settings: Settings, _: argparse.Namespace) -> int:
 
 async def _with_database(settings: Settings, do: Callable[[Database], Awaitable[None]]) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(settings.database_url)
+    try:
+        database = Database(settings.database_url)
+    except ValueError:  # its text may hold half of a password
+        raise SettingsError("DATABASE_URL: cannot be read as an address") from None
     try:
         await do(database)
+    except OSError as error:
+        raise SettingsError(f"the database does not answer: {error.strerror or error}") from None
     finally:
         await database.close()

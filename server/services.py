@@ -92,8 +92,8 @@ class Services:
     redelivers: bool = False
 
 
-def services_of(request: Request) -> Services:
-    """Those of the app that was asked."""
+async def services_of(request: Request) -> Services:
+    """Those of the app that was asked; `async`, or it would be called in another thread."""
     services: Services = request.app.state.services
     return services
 

@@ -39,6 +39,8 @@ class Limits:
     Attributes:
         machine_per_s, machine_burst: requests of one machine. It needs four a minute; a backlog of
             a month goes up in batches, or in half an hour one by one.
+        user_per_s, user_burst: requests of one telephone: each scan asks a machine, and nobody
+            shall find a code by trying.
         door_per_s, door_burst: enrolments, challenges and tokens, all machines together: each
             costs a signature check, and a whole fleet comes back at once after an outage.
         births_per_s: how fast a fleet should come back; makes `Welcome.spread_s`.
@@ -46,6 +48,8 @@ class Limits:
 
     machine_per_s: float = 100.0
     machine_burst: int = 1000
+    user_per_s: float = 1.0
+    user_burst: int = 30
     door_per_s: float = 200.0
     door_burst: int = 4000
     births_per_s: float = 50.0
@@ -64,6 +68,8 @@ class Settings:
         heartbeat_s, telemetry_s: what machines are asked to keep to.
         session_wait_s: for how long a telephone's request waits for the machine's word.
         telemetry_days: how long samples are kept; 1 000 machines write a gigabyte a day.
+        report_days: how long whatever else counts nothing is kept: events, detections, files,
+            commands, old settings. Longer than the season in which somebody asks what has happened.
         faults: obey `server.faults`; never on a platform that anybody relies on.
     """
 
@@ -76,6 +82,7 @@ class Settings:
     telemetry_s: float = 30.0
     session_wait_s: float = 10.0
     telemetry_days: float = 7.0
+    report_days: float = 90.0
     faults: bool = False
     pusher: Pusher = Pusher()
     limits: Limits = Limits()
@@ -108,6 +115,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         telemetry_s=_number(env, "RVM_SERVER_TELEMETRY_S", Settings.telemetry_s),
         token_s=_number(env, "RVM_SERVER_TOKEN_S", Settings.token_s),
         telemetry_days=_number(env, "RVM_SERVER_TELEMETRY_DAYS", Settings.telemetry_days),
+        report_days=_number(env, "RVM_SERVER_REPORT_DAYS", Settings.report_days),
         faults=env.get("RVM_SERVER_FAULTS") == "1",
         limits=_limits(_number(env, "RVM_SERVER_MACHINE_PER_S", Limits.machine_per_s)),
         pusher=Pusher(
@@ -127,9 +135,9 @@ def database_url(url: str, data_dir: Path) -> str:
         SettingsError: another database than the two that are tested.
     """
     if not url:
-        return f"sqlite+aiosqlite:///{data_dir.absolute()}/platform.sqlite3"
+        return f"sqlite:///{data_dir.absolute()}/platform.sqlite3"
     scheme, separator, rest = url.partition("://")
-    kinds = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg"}
+    kinds = {"sqlite": "sqlite", "postgres": "postgresql+asyncpg"}
     kinds["postgresql"] = kinds["postgres"]
     driver = kinds.get(scheme.partition("+")[0])
     if driver is None or not separator:

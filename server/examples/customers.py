@@ -1,11 +1,13 @@
-"""Telephones."""
+"""Telephones, and whoever only asks whether the platform is there."""
 
 from __future__ import annotations
 
 from server.examples.machines import AT, HARDWARE_ID, KEY, SESSION, SHA256
 from server.payloads import customers as words
+from server.payloads.anybody import Up
 
 EXAMPLES = (
+    Up(server_time=AT),
     words.Scan(hardware_id=HARDWARE_ID, code="7QK3M9T2XW4B8HZD"),
     words.SessionAsked(request_id=810, state="started", session=SESSION),
     words.Redeem(token="08" + "0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 7),

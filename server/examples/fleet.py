@@ -53,6 +53,26 @@ _DEPOSIT = words.FleetDeposit(
 )
 _EVENT = words.FleetEvent(key="rvm-0042-e-7-88", kind="bin_full", at=AT, received_at=AT + 1)
 _SAMPLE = Sample(at=AT, monotonic_s=86400.5, values={"cpu_c": 51.5})
+_SERIES = words.Series(
+    name="cpu_percent", low=(11.0, None, 9.5), mean=(14.5, None, 9.5), high=(18.0, None, 9.5)
+)
+_SERVED = words.FleetSession(
+    session_id=2204,
+    rvm_id=42,
+    session_token=SESSION,
+    user="u-9c1185a5c5e9fc54",
+    bound_by="claim",
+    bound_at=AT + 600,
+    started_at=AT - 60,
+    ended_at=AT + 30,
+    reason="finished",
+    credited=3,
+    refused=1,
+    claimed_items=3,
+    advanced_items=1,
+    worth=300,
+    paid=400,
+)
 _TOKEN = words.EnrolmentToken(
     id=7,
     hardware_id=HARDWARE_ID,
@@ -77,6 +97,8 @@ EXAMPLES = (
         deposits=(_DEPOSIT,),
     ),
     words.Telemetry(samples=(_SAMPLE,)),
+    _SERIES,
+    words.History(from_at=AT - 180, slot_s=60.0, slots=3, series=(_SERIES,)),
     words.FleetDeposits(items=(_DEPOSIT,)),
     words.Order(type="restart_actor", args={"address": "/vision/camera"}, ttl_s=60.0),
     _COMMAND,
@@ -102,8 +124,10 @@ EXAMPLES = (
     words.EnrolmentTokens(items=(_TOKEN,)),
     words.MakeUser(name="Sari"),
     words.UserMade(reference="u-9c1185a5c5e9fc54", token=SECRET),
-    words.Rates(rates={"default": 100, "mineral": 150}),
+    words.Rates(rates={"default": 100, "mineral": 150}, version=1),
     words.RewardTable(version=2, rates={"default": 100, "mineral": 150}, created_at=AT),
+    _SERVED,
+    words.FleetSessions(items=(_SERVED,)),
     words.Maintenance(wait_s=300.0),
     words.Audit(items=(_ENTRY,)),
 )

@@ -88,6 +88,7 @@ def field_and_reason(message: str) -> tuple[str, str]:
 
 
 def _check_integers(value: Any, path: str) -> None:
+    """In fields that say what they are; what stands in free ones is nobody's to count with."""
     if isinstance(value, bool):
         return
     if isinstance(value, int) and abs(value) > INTEGER_MAX:
@@ -98,3 +99,7 @@ def _check_integers(value: Any, path: str) -> None:
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
             _check_integers(item, f"{path}.{index}".lstrip("."))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, msgspec.Struct):
+                _check_integers(item, f"{path}.{key}".lstrip("."))

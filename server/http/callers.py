@@ -32,7 +32,7 @@ async def caller(request: Request, here: Here) -> Caller:
     """Whoever it is.
 
     Raises:
-        Refused: 401 nobody we know; 429 a machine that asks too often; 503 in maintenance.
+        Refused: 401 nobody we know; 429 who asks too often; 503 in maintenance.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -54,7 +54,7 @@ def check_open(here: Services) -> None:
         raise ask_later(503, here.maintenance_s)
 
 
-def knock(here: Here) -> None:
+async def knock(here: Here) -> None:
     """For those who cannot say yet who they are: one bucket for all of them.
 
     Raises:
@@ -69,9 +69,10 @@ def knock(here: Here) -> None:
 
 def _check_rate(here: Services, who: Caller) -> None:
     limits = here.settings.limits
-    wait_s = here.limiter.wait_s(
-        (who.kind, who.id), per_s=limits.machine_per_s, burst=limits.machine_burst
-    )
+    per_s, burst = limits.machine_per_s, limits.machine_burst
+    if who.kind == "user":
+        per_s, burst = limits.user_per_s, limits.user_burst
+    wait_s = here.limiter.wait_s((who.kind, who.id), per_s=per_s, burst=burst)
     if wait_s is not None:
         raise ask_later(429, wait_s)
 
@@ -79,15 +80,15 @@ def _check_rate(here: Services, who: Caller) -> None:
 Anybody = Annotated[Caller, Depends(caller)]
 
 
-def _machine(who: Anybody) -> Caller:
+async def _machine(who: Anybody) -> Caller:
     return _only(who, "machine")
 
 
-def _user(who: Anybody) -> Caller:
+async def _user(who: Anybody) -> Caller:
     return _only(who, "user")
 
 
-def _operator(who: Anybody) -> Caller:
+async def _operator(who: Anybody) -> Caller:
     return _only(who, "operator")
 
 

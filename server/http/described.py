@@ -38,15 +38,16 @@ def talk(
         says: what stands in `data`; None: 204.
         form: the schema's properties, if the body is a form.
         is_wrapped: the answer stands in `data`, as it does but where another protocol decides.
-        more: other answers, by status: ``s409="the machine refuses"``.
+        more: other answers, by status: ``s409="the machine refuses"``; what is below 300 has the
+            same body, 304 none.
     """
     ok = {"description": "Taken."} if says is None else _success(says, is_wrapped=is_wrapped)
-    failures = {**_FAILURES, **{int(key[1:]): text for key, text in more.items()}}
+    others = {**_FAILURES, **{int(key[1:]): text for key, text in more.items()}}
     described: dict[str, Any] = {
         "status_code": status if says is not None else 204,
         "responses": {
             (status if says is not None else 204): ok,
-            **{code: _failure(text) for code, text in failures.items()},
+            **{code: _other(code, text, ok) for code, text in others.items()},
         },
     }
     if hears is not None:
@@ -54,6 +55,12 @@ def talk(
     elif form is not None:
         described["openapi_extra"] = {"requestBody": _form(form)}
     return described
+
+
+def file(**more: str) -> dict[str, Any]:
+    """The same for an answer that is a file, and may fail as everything does."""
+    failures = {**_FAILURES, **{int(key[1:]): text for key, text in more.items()}}
+    return {"responses": {code: _other(code, text, {}) for code, text in failures.items()}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -108,5 +115,9 @@ def _success(kind: type[msgspec.Struct], *, is_wrapped: bool) -> dict[str, Any]:
     return {"description": "Done.", "content": _json(schema)}
 
 
-def _failure(description: str) -> dict[str, Any]:
+def _other(status: int, description: str, ok: dict[str, Any]) -> dict[str, Any]:
+    if status < 300:  # noqa: PLR2004 - of HTTP
+        return {**ok, "description": description}
+    if status == 304:  # noqa: PLR2004 - of HTTP
+        return {"description": description}
     return {"description": description, "content": _json(_ref(Problem))}

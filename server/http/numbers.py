@@ -9,6 +9,8 @@ from fastapi import Path, Query
 from server.http.bodies import INTEGER_MAX
 
 LIMIT_MAX = 200
+HOURS_MAX = 24
+"""Of telemetry, read at once: 3 000 samples."""
 
 Number = Annotated[int, Path(ge=1, le=INTEGER_MAX)]
 """Of a machine, a file, a token: in the path."""
@@ -16,5 +18,7 @@ Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 """How many at most."""
 Before = Annotated[int | None, Query(ge=1, le=INTEGER_MAX)]
 """Older than this one: to turn the page."""
+Hours = Annotated[int, Query(ge=1, le=HOURS_MAX)]
+"""Back from now."""
 OfMachine = Annotated[int | None, Query(ge=1, le=INTEGER_MAX)]
 """Of this machine only."""

@@ -8,10 +8,10 @@ import math
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
 from protocol.platform.identity import Problem
+from server.store.database import AWAY
 
 MESSAGES = {
     401: ("Unauthenticated.", "unauthenticated"),
@@ -27,8 +27,6 @@ MESSAGES = {
 
 
 _AWAY_S = 5.0
-_DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, ConnectionError)
-"""Stopped, locked, full, or busy with everybody else."""
 _log = logging.getLogger("rvm-server")
 
 
@@ -79,7 +77,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _http_exception)
-    for error in _DATABASE_AWAY:
+    for error in AWAY:
         app.add_exception_handler(error, _database_away)
     app.add_exception_handler(500, _server_error)
 

@@ -55,14 +55,18 @@ def change_between(told: Mapping[int, Machine] | None, fleet: Fleet) -> Change |
 
 
 class Live:
-    """Everybody who watches, and the newest look at the fleet."""
+    """Everybody who watches, and the newest look at the fleet.
+
+    Attributes:
+        watchers: how many there are.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._monotonic_s = clock.monotonic_s
         self._looking = asyncio.Lock()
         self._newest: Fleet | None = None
         self._looked_s = 0.0
-        self._watchers = 0
+        self.watchers = 0
         self._ended = asyncio.Event()
 
     def end(self) -> None:
@@ -72,7 +76,7 @@ class Live:
     @property
     def is_full(self) -> bool:
         """Are there too many watchers already?"""
-        return self._watchers >= WATCHERS_MAX
+        return self.watchers >= WATCHERS_MAX
 
     async def watch(self, look: Callable[[], Awaitable[Fleet]]) -> AsyncIterator[bytes]:
         """The events for one watcher.
@@ -80,9 +84,11 @@ class Live:
         Args:
             look: reads the fleet.
         """
+        if self.is_full:
+            return  # several have come at once, and the others were quicker
         told: dict[int, Machine] | None = None
         said_s = self._monotonic_s()
-        self._watchers += 1
+        self.watchers += 1
         try:
             while not self._ended.is_set():
                 fleet = await self._look(look)
@@ -96,7 +102,7 @@ class Live:
                     yield b": still here\n\n"
                 await self._pause()
         finally:
-            self._watchers -= 1
+            self.watchers -= 1
 
     async def _look(self, look: Callable[[], Awaitable[Fleet]]) -> Fleet:
         """The fleet as it was at most `LOOK_S` ago."""

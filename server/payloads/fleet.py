@@ -3,6 +3,7 @@
 operator ── GET   /machines                          ▶ Fleet
 operator ── GET   /machines/{rvm_id}                 ▶ MachineDetail
 operator ── GET   /machines/{rvm_id}/telemetry       ▶ Telemetry        newest first
+operator ── GET   /machines/{rvm_id}/history?hours=  ▶ History          for a plot
 operator ── POST  /machines/{rvm_id}/commands  Order ▶ CommandState
 operator ── GET   /machines/{rvm_id}/commands        ▶ CommandStates    newest first
 operator ── GET   /commands/{id}                     ▶ CommandHistory
@@ -16,7 +17,8 @@ operator ── DELETE /enrolment-tokens/{id}            ▶ nothing
 operator ── POST  /users  MakeUser                   ▶ UserMade         with the token, once
 operator ── GET, PUT /rewards  Rates                 ▶ RewardTable
 operator ── PUT   /maintenance  Maintenance          ▶ nothing
-operator ── GET   /audit?before=                     ▶ Audit            newest first
+operator ── GET   /sessions?rvm_id=&owner=&before=   ▶ FleetSessions    newest first
+operator ── GET   /audit?rvm_id=&before=             ▶ Audit            newest first
 
 With the operator's bearer token.
 """
@@ -32,6 +34,9 @@ from protocol.platform.twin import KeyReport
 from protocol.storage import DepositState
 
 SettingKey = Annotated[str, Meta(max_length=200, pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+\Z")]
+WasteType = Annotated[str, Meta(min_length=1, max_length=64)]
+Rate = Annotated[int, Meta(ge=0, le=10**9)]
+"""What all items of a claim are worth is still a number that everybody can read."""
 Name = Annotated[str, Meta(max_length=200)]
 Liveness = Literal["unborn", "alive", "late", "lost", "dead"]
 
@@ -128,6 +133,32 @@ class Telemetry(Struct, frozen=True):
     """Samples, newest batch first."""
 
     samples: tuple[Sample, ...]
+
+
+class Series(Struct, frozen=True):
+    """One measured value; of every slot the lowest, the mean, the highest. None: not measured."""
+
+    name: str
+    low: tuple[float | None, ...]
+    mean: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+class History(Struct, frozen=True):
+    """What a machine has measured, in equal slots of time on the platform's clock.
+
+    Attributes:
+        from_at: when the first slot begins.
+        slot_s: how long each is.
+        slots: how many there are; the last one is still filling.
+        left_out: values that there are besides.
+    """
+
+    from_at: float
+    slot_s: float
+    slots: int
+    series: tuple[Series, ...]
+    left_out: int = 0
 
 
 class Order(Struct, frozen=True):
@@ -247,12 +278,14 @@ class UserMade(Struct, frozen=True):
 
 
 class Rates(Struct, frozen=True):
-    """Operator: from now on an item of this class is worth so much, in the smallest unit."""
+    """Operator: from now on an item of this class is worth so much, in the smallest unit.
 
-    rates: Annotated[
-        dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[int, Meta(ge=0)]],
-        Meta(min_length=1, max_length=100),
-    ]
+    Attributes:
+        version: what was the newest when this was decided: 409 if it is not any more.
+    """
+
+    rates: Annotated[dict[WasteType, Rate], Meta(min_length=1, max_length=100)]
+    version: Annotated[int, Meta(ge=0)] | None = None
 
 
 class RewardTable(Struct, frozen=True):
@@ -261,6 +294,42 @@ class RewardTable(Struct, frozen=True):
     version: int
     rates: dict[str, int]
     created_at: float
+
+
+class FleetSession(Struct, frozen=True):
+    """Somebody was served; amounts in the smallest unit.
+
+    Attributes:
+        user: a reference; empty: nobody's yet.
+        bound_by: how it became his; empty: it has not.
+        started_at: None: the machine has not told of it yet.
+        claimed_items: what his claim promised.
+        advanced_items: of these, paid before their deposits were here, which still are not.
+        worth: of the deposits that are here, by the tables that counted then.
+        paid: what its user has been given for it.
+    """
+
+    session_id: int
+    rvm_id: int
+    session_token: str
+    user: str = ""
+    bound_by: Literal["", "code", "claim"] = ""
+    bound_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    reason: str = ""
+    credited: int = 0
+    refused: int = 0
+    claimed_items: int = 0
+    advanced_items: int = 0
+    worth: int = 0
+    paid: int = 0
+
+
+class FleetSessions(Struct, frozen=True):
+    """Newest first."""
+
+    items: tuple[FleetSession, ...]
 
 
 class Maintenance(Struct, frozen=True):

@@ -134,7 +134,8 @@ class _Api:
             raise HTTPException(404, "Unknown app")
         body = await _body(request, data_bytes * _AS_TEXT_MAX + _ENVELOPE_BYTES)
         query = request.query_params.multi_items()
-        path, now_s = request.url.path, self._clock.wall_s()
+        # Not request.url: the client's Host header is a part of that.
+        path, now_s = request.scope["path"], self._clock.wall_s()
         wrong = why_unsigned(app, request.method, path, query, body, now_s, self._limits.clock_s)
         if wrong:
             raise HTTPException(401, wrong)

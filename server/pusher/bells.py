@@ -32,6 +32,8 @@ PAUSES_S = (0.2, 1.0, 5.0)
 TRY_TIMEOUT_S = 5.0
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _SERVER_ERRORS = HTTPStatus.INTERNAL_SERVER_ERROR
+_ANSWER_BYTES = 4096
+"""As far as an answer is read."""
 
 
 class LocalBell:
@@ -128,10 +130,8 @@ class ExternalBell:
             async with http.post(
                 self._url + path, params=query, data=body, headers=headers, allow_redirects=False
             ) as answer:
-                if answer.ok:
-                    return None, False
                 is_passing = answer.status in _PASSING or answer.status >= _SERVER_ERRORS
-                return f"status {answer.status}", is_passing
+                return await _complaint(answer), is_passing
         except asyncio.TimeoutError:
             return "no answer in time", True
         except aiohttp.ClientError as error:
@@ -143,3 +143,22 @@ class ExternalBell:
         elif not wrong and self._failures:
             self._log.info("the Pusher server takes what is rung again")
         self._failures = self._failures + 1 if wrong else 0
+
+
+class _Refusal(msgspec.Struct):
+    error: Any = None
+
+
+async def _complaint(answer: aiohttp.ClientResponse) -> str | None:
+    """Why it is not taken; None: it is.
+
+    soketi says 200 to a wrong signature too, and what is wrong in the body. Where an answer sends
+    us elsewhere, nobody has been rung.
+    """
+    if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return f"status {answer.status}"
+    try:
+        refusal = msgspec.json.decode(await answer.content.read(_ANSWER_BYTES), type=_Refusal)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None  # a server may say "ok" in its own words
+    return None if refusal.error is None else f"status {answer.status}, and an error"

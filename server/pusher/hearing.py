@@ -14,6 +14,7 @@ from protocol.platform.pusher import Frame, MalformedFrame, channel_signature, r
 from server.pusher import frames
 from server.pusher.channels import is_channel_name, kind_of
 from server.pusher.hub import Hub
+from server.pusher.limits import Limits
 from server.pusher.room import Member
 from server.pusher.socket import Socket
 
@@ -91,9 +92,18 @@ def _subscribe(hub: Hub, socket: Socket, asked: _Subscribe) -> None:
         return
     member = None
     if kind.is_presence:
-        data = msgspec.json.decode(asked.channel_data or "", type=_ChannelData)
-        member = Member(str(data.user_id), data.user_info)
+        member = _member(hub.limits, asked.channel_data or "")
     hub.join(socket, asked.channel, member)
+
+
+def _member(limits: Limits, channel_data: str) -> Member:
+    """Raises: MalformedFrame, MsgspecError: it says nobody, or says too much of him."""
+    data = msgspec.json.decode(channel_data, type=_ChannelData)
+    user_id = str(data.user_id)
+    info_bytes = len(msgspec.json.encode(data.user_info))
+    if len(user_id) > limits.user_id_characters or info_bytes > limits.user_bytes:
+        raise MalformedFrame("too much about a user")
+    return Member(user_id, data.user_info)
 
 
 def _is_signed(hub: Hub, socket: Socket, asked: _Subscribe) -> bool:

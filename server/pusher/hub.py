@@ -38,6 +38,7 @@ class Hub:
         self.monotonic_s = clock.monotonic_s
         self._sockets: dict[str, Socket] = {}
         self._rooms: dict[str, Room] = {}
+        self._open_rooms = 0  # of these, those that need no signature
         self._last_events: OrderedDict[str, str] = OrderedDict()
         self._is_closing = False
         self._is_empty = asyncio.Event()
@@ -122,11 +123,10 @@ class Hub:
     def join(self, socket: Socket, channel: str, member: Member | None) -> None:
         """Let it into a channel, and tell it and the others."""
         now_s = self.monotonic_s()
-        room = self._rooms.get(channel) or Room(channel)
-        if room.is_full_for(member, self.limits.members):
-            socket.tell(frames.error(4100, "The channel is full"), now_s)
+        room = self._rooms.get(channel) or self._new_room(channel)
+        if room is None or room.is_full_for(member, self.limits.members):
+            socket.tell(frames.error(4100, "No room for this subscription"), now_s)
             return
-        self._rooms[channel] = room
         if socket not in room.members:
             socket.channels.add(channel)
             if room.join(socket, member) and member is not None:
@@ -137,6 +137,16 @@ class Hub:
         if room.kind.is_cached:
             socket.tell(self._last_events.get(channel) or frames.cache_miss(channel), now_s)
 
+    def _new_room(self, channel: str) -> Room | None:
+        """For who is to be let in at once; None: there are too many that anybody may make."""
+        room = Room(channel)
+        if not room.kind.is_private:
+            if self._open_rooms >= self.limits.open_channels:
+                return None
+            self._open_rooms += 1
+        self._rooms[channel] = room
+        return room
+
     def part(self, socket: Socket, channel: str) -> None:
         """Let it out of a channel; nothing happens if it is not in it."""
         if channel not in socket.channels:
@@ -146,6 +156,7 @@ class Hub:
         gone = room.part(socket)
         if not room.members:
             del self._rooms[channel]
+            self._open_rooms -= not room.kind.is_private
         elif gone is not None:
             self._tell(room, frames.member_removed(channel, gone.user_id), None)
 

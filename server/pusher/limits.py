@@ -19,7 +19,11 @@ class Limits:
         messages_per_s: and so many for good. Pusher allows ten client events a second.
         excess: messages refused before the socket is closed: it does not read its errors.
         channels: per socket.
+        open_channels: all together that need no signature: anybody who has the public key makes
+            them by subscribing. The platform's own channels are all signed.
         members: users of a presence channel; each join is told to all of them. Pusher's number.
+        user_id_characters, user_bytes: of one of them, and of what is told about him. Pusher's
+            numbers: who joins is told of all the others in one frame.
         cached: cache channels whose last event is kept.
         publish_channels, batch: of one request. Pusher's numbers.
         activity_s: a client that has heard nothing for so long asks whether we are still there;
@@ -37,7 +41,10 @@ class Limits:
     messages_per_s: float = 10.0
     excess: int = 60
     channels: int = 100
+    open_channels: int = 10_000
     members: int = 100
+    user_id_characters: int = 128
+    user_bytes: int = 1024
     cached: int = 10_000
     publish_channels: int = 100
     batch: int = 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.remote import CommandReport, Commands
 from server.http.answers import answer, nothing
@@ -15,6 +14,7 @@ from server.http.described import talk
 from server.http.problems import Refused
 from server.services import Here
 from server.store import commands, requests
+from server.store.database import Connection
 
 router = APIRouter(tags=["commands"])
 
@@ -44,7 +44,7 @@ async def report_command(
     """What became of it; the same report again is one report."""
     now_s = here.clock.wall_s()
 
-    async def write(connection: AsyncConnection) -> bool:
+    async def write(connection: Connection) -> bool:
         command = await commands.report(connection, machine.id, command_id, said, now_s)
         if command is None:
             return False

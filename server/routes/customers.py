@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server import claims
 from server.bell import machine_channel
@@ -19,7 +18,7 @@ from server.http.problems import Refused, invalid
 from server.payloads.customers import Account, OwnDeposits, Redeem, Redeemed, Scan, SessionAsked
 from server.services import Here, Services
 from server.store import commands, machines, requests, rewards, sessions, users
-from server.store.database import row
+from server.store.database import Connection, row
 from server.tables import users as users_table
 
 router = APIRouter(tags=["customers"])
@@ -74,7 +73,11 @@ async def session_asked(here: Here, user: AsUser, request_id: Number) -> Respons
         asked = await requests.find(connection, request_id, user.id)
         if asked is None:
             raise Refused(404)
-        return answer(await _state(connection, request_id, asked.command))
+        state = await _state(connection, request_id, asked.command)
+    is_over = here.clock.wall_s() - asked.created_at >= requests.GIVE_UP_S
+    if state.state == "waiting" and is_over:
+        state = SessionAsked(request_id, "refused", "", "no_answer")
+    return answer(state)
 
 
 @router.post(
@@ -87,7 +90,9 @@ async def redeem(here: Here, user: AsUser, said: Annotated[Redeem, says(Redeem)]
     try:
         claim = claims.read(said.token)
         async with here.database.read() as connection:
-            known = await machines.public_keys(connection, claim.hardware_id)
+            known = await machines.public_keys(
+                connection, claim.hardware_id, now_s - claims.CLAIM_S
+            )
         claims.check(claim, [key for _, key in known], now_s)
     except claims.BadClaim as error:
         raise invalid("token", _MESSAGES[error.code], error.code) from None
@@ -132,7 +137,7 @@ async def _word(here: Services, request_id: int, issued: commands.Issued) -> Ses
         await here.signals.wait(("command", issued.id), min(left_s, LOOK_AGAIN_S))
 
 
-async def _state(connection: AsyncConnection, request_id: int, command: int) -> SessionAsked:
+async def _state(connection: Connection, request_id: int, command: int) -> SessionAsked:
     report: Any = await commands.last_report(connection, command)
     if report is None:
         return SessionAsked(request_id, "waiting")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform import IDEMPOTENCY_KEY
 from protocol.platform.reports import Deposit, DepositBatch, DepositKnown, Result, Results
@@ -39,8 +38,8 @@ async def deposit(
     if key is not None and key != said.key:
         raise invalid("key", f"{IDEMPOTENCY_KEY} says another key than the body.")
     now_s = here.clock.wall_s()
-    taken = await here.gathered.write(
-        lambda connection: deposits.take(connection, machine.id, said, now_s)
+    (taken,) = await here.gathered.write(
+        lambda connection: deposits.take(connection, machine.id, (said,), now_s)
     )
     if taken.known is None:
         raise invalid("key", KEY_REUSED, "key_reused")
@@ -55,20 +54,15 @@ async def deposit_batch(
     """Many of them; each for itself."""
     now_s = here.clock.wall_s()
 
-    async def write(connection: AsyncConnection) -> list[deposits.Taken | Result]:
-        return [
-            item
-            if isinstance(item, Result)
-            else await deposits.take(connection, machine.id, item, now_s)
-            for item in items
-        ]
-
-    taken = await here.gathered.write(write)
+    good = [item for item in items if isinstance(item, Deposit)]
+    taken = await here.gathered.write(
+        lambda connection: deposits.take(connection, machine.id, good, now_s)
+    )
     for one in taken:
-        if isinstance(one, deposits.Taken):
-            await _tell_user(here, one)
-    results = tuple(_result(item.key, one) for item, one in zip(items, taken, strict=True))
-    return answer(Results(results))
+        await _tell_user(here, one)
+    told = iter(taken)
+    results = (item if isinstance(item, Result) else _result(item, next(told)) for item in items)
+    return answer(Results(tuple(results)))
 
 
 @router.get("/deposits/{key:path}", **talk(None, DepositKnown, s404="There is none."))
@@ -86,12 +80,10 @@ async def known_deposit(here: Here, who: Anybody, key: str) -> Response:
     return answer(known)
 
 
-def _result(key: str, taken: deposits.Taken | Result) -> Result:
-    if isinstance(taken, Result):
-        return taken
+def _result(item: Deposit, taken: deposits.Taken) -> Result:
     if taken.known is None:
-        return Result(key, "refused", "key_reused", KEY_REUSED)
-    return Result(key, "duplicate" if taken.status == "duplicate" else "created")
+        return Result(item.key, "refused", "key_reused", KEY_REUSED)
+    return Result(item.key, "duplicate" if taken.status == "duplicate" else "created")
 
 
 async def _tell_user(here: Services, taken: deposits.Taken) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.identity import (
     AskToken,
@@ -33,6 +32,7 @@ from server.rules import proofs
 from server.rules.spread import spread_s
 from server.services import Here, Services
 from server.store import enrolments, machines, tokens
+from server.store.database import Connection
 
 router = APIRouter(tags=["identity"])
 
@@ -98,7 +98,7 @@ async def be_born(
     """A machine has started."""
     now_s = here.clock.wall_s()
 
-    async def write(connection: AsyncConnection) -> tuple[int, int]:
+    async def write(connection: Connection) -> tuple[int, int]:
         await machines.born(connection, machine.id, said, now_s)
         settings_version, _ = await machines.newest(connection, machine.id)
         return settings_version, await machines.count(connection)

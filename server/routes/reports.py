@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.reports import (
     ClosedSession,
@@ -32,6 +31,7 @@ from server.http.callers import AsMachine
 from server.http.described import talk
 from server.services import Here
 from server.store import machines, reports, sessions
+from server.store.database import Connection
 
 router = APIRouter(tags=["reports"])
 
@@ -120,7 +120,7 @@ async def tell_sessions(
 ) -> Response:
     """Sessions that are over."""
 
-    async def close(connection: AsyncConnection) -> set[str]:
+    async def close(connection: Connection) -> set[str]:
         return {
             item.key
             for item in items

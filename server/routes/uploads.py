@@ -37,13 +37,14 @@ async def begin_upload(
         known = await images.find(connection, machine.id, said)
         if known is None and await images.has_content(connection, machine.id, said.sha256):
             known = await images.add(connection, machine.id, said, now_s)
-        upload_id, is_new = await images.begin(
+        upload_id, dropped = await images.begin(
             connection, machine.id, said, now_s, image_id=known.file_id if known else None
         )
+    for one in dropped:
+        await run_in_threadpool(here.blobs.forget_part, one)
     if known is not None:
         return answer(Upload(upload_id, said.size, said.size), 201)
-    if is_new:
-        await run_in_threadpool(here.blobs.new_part, upload_id)
+    await run_in_threadpool(here.blobs.new_part, upload_id)
     return answer(Upload(upload_id, here.blobs.offset_of(upload_id), said.size), 201)
 
 
@@ -97,19 +98,37 @@ async def end_upload(here: Here, machine: AsMachine, upload_id: str) -> Response
     said, known = await _own(here, machine, upload_id)
     if known is not None:
         return answer(known)
-    offset = here.blobs.offset_of(upload_id)
+    offset = await _complete(here, upload_id, said)
     if offset < said.size:
+        _, known = await _own(here, machine, upload_id)
+        if known is not None:  # two have asked at once, and the other was quicker
+            return answer(known)
         raise _elsewhere(offset)
-    part = here.blobs.part_of(upload_id)
-    try:
-        await run_in_threadpool(here.blobs.complete, part, said.sha256, said.size)
-    except WrongDigest:
-        await run_in_threadpool(here.blobs.new_part, upload_id)
-        raise invalid("file", "Not the digest that was announced: begin again.", "digest") from None
     async with here.database.write() as connection:
         known = await images.add(connection, machine.id, said, here.clock.wall_s())
         await images.end(connection, upload_id, known.file_id)
+    await run_in_threadpool(here.blobs.forget_part, upload_id)
     return answer(known)
+
+
+async def _complete(here: Services, upload_id: str, said: FileMetadata) -> int:
+    """Make a file of it, if it is whole; returns how much of it is here.
+
+    Raises:
+        Refused: 422 ``digest``.
+    """
+    offset = here.blobs.offset_of(upload_id)
+    if offset < said.size:
+        return offset
+    part = here.blobs.part_of(upload_id)
+    try:
+        await run_in_threadpool(here.blobs.complete, part, said.sha256, said.size)
+    except FileNotFoundError:
+        return 0
+    except WrongDigest:
+        await run_in_threadpool(here.blobs.new_part, upload_id)
+        raise invalid("file", "Not the digest that was announced: begin again.", "digest") from None
+    return offset
 
 
 async def _own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 DEFAULT = "default"
 """In a table: whatever it does not name."""
@@ -10,11 +11,17 @@ FIRST_RATES = {DEFAULT: 100}
 """The first version, until an operator has written another."""
 
 
-def worth(rates: Mapping[str, int], waste_type: str, quantity: int = 1) -> int:
-    """Of this many of one kind."""
-    return rates.get(waste_type, rates.get(DEFAULT, 0)) * quantity
+class Table(NamedTuple):
+    """What counts from some day on."""
 
+    version: int
+    rates: Mapping[str, int]
 
-def item_rate(rates: Mapping[str, int]) -> int:
-    """Of an item of which nothing is known but that it was credited."""
-    return rates.get(DEFAULT, 0)
+    def worth(self, waste_type: str, quantity: int = 1) -> int:
+        """Of this many of one kind."""
+        return self.rates.get(waste_type, self.item_rate) * quantity
+
+    @property
+    def item_rate(self) -> int:
+        """Of an item of which nothing is known but that it was credited."""
+        return self.rates.get(DEFAULT, 0)

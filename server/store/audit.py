@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.store.database import Connection
 from server.tables import audit_log
 
 
 async def note(
-    connection: AsyncConnection,
+    connection: Connection,
     now_s: float,
     who: str,
     what: str,

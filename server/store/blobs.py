@@ -8,6 +8,7 @@ Everything here blocks: the routes call it in a thread.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -84,22 +85,33 @@ class Blobs:
             return True, end + len(piece)
 
     def complete(self, part: Path, sha256: str, size: int) -> None:
-        """A part is whole: it becomes a file, under its digest.
+        """A part is whole: it is a file as well, under its digest.
+
+        The part stays until `forget_part`: whoever is asked again before it is known elsewhere that
+        there is a file finds what he needs to answer the same.
 
         Raises:
             WrongDigest: it is not what was announced; it is gone.
         """
         if _size_and_digest(part) != (size, sha256):
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise WrongDigest
         path = self.path_of(sha256)
+        is_first = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(path)
+        with contextlib.suppress(FileExistsError):  # the same bytes
+            os.link(part, path)
         _sync_folder(path.parent)
+        if is_first:
+            _sync_folder(self._blobs)
 
     def forget_part(self, upload_id: str) -> None:
         """It will not be continued."""
         self.part_of(upload_id).unlink(missing_ok=True)
+
+    def forget(self, sha256: str) -> None:
+        """Nobody knows this file any more."""
+        self.path_of(sha256).unlink(missing_ok=True)
 
 
 def _size_and_digest(path: Path) -> tuple[int, str]:

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.remote import FINAL, Command, CommandReport, Commands
 from server.http.problems import Refused
 from server.rules.commands import state_after
-from server.store.database import insert, row, rows
+from server.store.database import Connection, insert, row, rows
 from server.tables import command_reports, commands, reverse_vending_machines
 
 PAGE = 50
@@ -34,7 +33,7 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 async def issue(
-    connection: AsyncConnection,
+    connection: Connection,
     rvm_id: int,
     type_: str,
     args: dict[str, Any],
@@ -75,7 +74,7 @@ async def issue(
 
 
 async def after(
-    connection: AsyncConnection, rvm_id: int, cursor: int, now_s: float, *, everything: bool = False
+    connection: Connection, rvm_id: int, cursor: int, now_s: float, *, everything: bool = False
 ) -> Commands:
     """What is behind the cursor and still open; a machine that has lost its cursor repeats nothing.
 
@@ -96,7 +95,7 @@ async def after(
 
 
 async def report(
-    connection: AsyncConnection, rvm_id: int, command_id: str, said: CommandReport, now_s: float
+    connection: Connection, rvm_id: int, command_id: str, said: CommandReport, now_s: float
 ) -> Any:
     """What became of it; returns the command's row, None if the machine has no such command."""
     command = await row(
@@ -120,7 +119,7 @@ async def report(
     return command
 
 
-async def last_report(connection: AsyncConnection, row_id: int) -> Any:
+async def last_report(connection: Connection, row_id: int) -> Any:
     """The one that settled it; None while it is open."""
     return await row(
         connection,

@@ -7,15 +7,14 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.twin import Desired, Reported
 from server.http.problems import Refused
-from server.store.database import insert, row
+from server.store.database import Connection, insert, row
 from server.tables import config_reports, configs, reverse_vending_machines
 
 
-async def desired(connection: AsyncConnection, rvm_id: int) -> Desired:
+async def desired(connection: Connection, rvm_id: int) -> Desired:
     """The newest version, whole."""
     found = await row(
         connection,
@@ -34,7 +33,7 @@ def etag(value: Desired) -> str:
 
 
 async def desire(
-    connection: AsyncConnection,
+    connection: Connection,
     rvm_id: int,
     changes: dict[str, Any],
     *,
@@ -72,7 +71,7 @@ async def desire(
     return Desired(version, settings)
 
 
-async def report(connection: AsyncConnection, rvm_id: int, said: Reported, now_s: float) -> None:
+async def report(connection: Connection, rvm_id: int, said: Reported, now_s: float) -> None:
     """What became of a version."""
     statement = insert(connection, config_reports).values(
         rvm_id=rvm_id,
@@ -87,7 +86,7 @@ async def report(connection: AsyncConnection, rvm_id: int, said: Reported, now_s
     await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def last_report(connection: AsyncConnection, rvm_id: int) -> Any:
+async def last_report(connection: Connection, rvm_id: int) -> Any:
     """The newest one; None if the machine has never said anything."""
     report_ = config_reports.c
     return await row(

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.reports import Deposit, DepositKnown
 from server.rules.deposits import Known, judge, known_of
-from server.rules.rewards import worth
+from server.rules.rewards import Table
 from server.store import rewards, sessions
-from server.store.database import insert, row
+from server.store.database import Connection, for_each, row, rows
 from server.tables import deposits, users
 
 _deposit = deposits.c
+
+_ADD = for_each(
+    lambda insert: (
+        insert(deposits)
+        .on_conflict_do_nothing(index_elements=["rvm_id", "key"])
+        .returning(_deposit.id, _deposit.key)
+    )
+)
+_HERE = (
+    sa.select(deposits)
+    .where(_deposit.rvm_id == sa.bindparam("of_rvm"), _deposit.key == sa.bindparam("of_key"))
+    .with_for_update()
+)
+_CHANGE = sa.update(deposits).where(_deposit.id == sa.bindparam("of_id"))
+_GIVE = (
+    sa.update(deposits)
+    .where(_deposit.id.in_(sa.bindparam("of_ids", expanding=True)))
+    .values(user_id=sa.bindparam("to_user"))
+)
+_REFERENCE = sa.select(users.c.reference).where(users.c.id == sa.bindparam("of_id"))
 
 Status = Literal["created", "duplicate", "moved", "key_reused"]
 
@@ -33,76 +54,123 @@ class Taken(msgspec.Struct, frozen=True):
     user: str = ""
 
 
-async def take(connection: AsyncConnection, rvm_id: int, said: Deposit, now_s: float) -> Taken:
-    """Store it, or find out that it is here."""
-    marks = known_of(said)
-    statement = insert(connection, deposits).values(
-        rvm_id=rvm_id, received_at=now_s, updated_at=now_s, **_values(said, marks)
-    )
-    statement = statement.on_conflict_do_nothing(index_elements=["rvm_id", "key"])
-    new = await row(connection, statement.returning(_deposit.id))
-    if new is not None:
-        return await _settle(connection, rvm_id, new.id, said, "created", now_s)
-    here = await row(
+class _Stored(msgspec.Struct, frozen=True):
+    """A row that has just been written; `amount`: what it is worth, None: it is not credited."""
+
+    id: int
+    session_token: str
+    amount: int | None
+
+
+async def take(
+    connection: Connection, rvm_id: int, items: Sequence[Deposit], now_s: float
+) -> list[Taken]:
+    """Store them, or find out that they are here; each for itself, in their order."""
+    if not items:
+        return []
+    table = await rewards.rates(connection)
+    marks = [known_of(item) for item in items]
+    first: dict[str, int] = {}  # of a key that stands twice in a batch, the first is the new one
+    for index, item in enumerate(items):
+        first.setdefault(item.key, index)
+    values = {
+        index: _values(items[index], marks[index], table, now_s) | {"received_at": now_s}
+        for index in first.values()
+    }
+    added = await rows(
         connection,
-        sa.select(deposits)
-        .where(_deposit.rvm_id == rvm_id, _deposit.key == said.key)
-        .with_for_update(),
+        _ADD[connection.dialect.name],
+        [{**one, "rvm_id": rvm_id} for one in values.values()],
     )
-    verdict = judge(Known(here.state, here.item_hash, here.body_hash), marks)
-    if verdict == "moved":
-        changed = {**_values(said, marks), "updated_at": now_s}
-        await connection.execute(sa.update(deposits).where(_deposit.id == here.id).values(changed))
-        return await _settle(connection, rvm_id, here.id, said, "moved", now_s)
-    return Taken(verdict, as_known(here) if verdict == "duplicate" else None)
+    ids = {first[one.key]: int(one.id) for one in added}
+    new = [
+        _Stored(ids[index], items[index].session_token, values[index]["reward"])
+        for index in sorted(ids)
+    ]
+    owners = await _settle(connection, rvm_id, new, now_s)
+    told = {one.id: one for one in new}
+    return [
+        _taken("created", item, told[ids[index]], owners)
+        if index in ids
+        else await _again(connection, rvm_id, item, marks[index], table, now_s)
+        for index, item in enumerate(items)
+    ]
 
 
-async def find(connection: AsyncConnection, key: str, *where: Any) -> DepositKnown | None:
+async def find(connection: Connection, key: str, *where: Any) -> DepositKnown | None:
     """The deposit of this key, if the asker may know."""
     found = await row(connection, sa.select(deposits).where(_deposit.key == key, *where))
-    return None if found is None else as_known(found)
+    return None if found is None else _known(found)
 
 
-def as_known(here: Any) -> DepositKnown:
+async def _again(
+    connection: Connection,
+    rvm_id: int,
+    said: Deposit,
+    marks: Known,
+    table: Table,
+    now_s: float,
+) -> Taken:
+    """The key is here: the same once more, a step of it, or another item."""
+    here = await row(connection, _HERE, {"of_rvm": rvm_id, "of_key": said.key})
+    verdict = judge(Known(here.state, here.item_hash, here.body_hash), marks)
+    if verdict != "moved":
+        return Taken(verdict, _known(here) if verdict == "duplicate" else None)
+    values = _values(said, marks, table, now_s)
+    await connection.execute(_CHANGE, {**values, "of_id": here.id})
+    stored = _Stored(here.id, said.session_token, values["reward"])
+    owners = await _settle(connection, rvm_id, [stored], now_s)
+    return _taken("moved", said, stored, owners)
+
+
+async def _settle(
+    connection: Connection, rvm_id: int, stored: list[_Stored], now_s: float
+) -> dict[int, str]:
+    """Give them to the users of their sessions; returns whose each is, by a user's reference.
+
+    Sessions are locked in one order by everybody, so that no two wait for each other.
+    """
+    by_session: defaultdict[str, list[_Stored]] = defaultdict(list)
+    for one in stored:
+        if one.session_token:
+            by_session[one.session_token].append(one)
+    owners: dict[int, str] = {}
+    for token in sorted(by_session):
+        session = await sessions.locked(connection, rvm_id, token)
+        if session.user_id is None:
+            continue
+        mine = by_session[token]
+        ids = [one.id for one in mine]
+        await connection.execute(_GIVE, {"of_ids": ids, "to_user": session.user_id})
+        worth = [(one.id, one.amount) for one in mine if one.amount is not None]
+        await rewards.book_deposits(connection, session, worth, now_s)
+        user = await row(connection, _REFERENCE, {"of_id": session.user_id})
+        owners |= dict.fromkeys(ids, str(user.reference))
+    return owners
+
+
+def _taken(status: Status, said: Deposit, stored: _Stored, owners: dict[int, str]) -> Taken:
+    owner = owners.get(stored.id)
+    reward = None if owner is None else stored.amount
+    known = DepositKnown(said.key, stored.id, said.state, reward)
+    is_paid = owner is not None and stored.amount is not None
+    return Taken(status, known, owner if is_paid and owner else "")
+
+
+def _known(here: Any) -> DepositKnown:
     """A row as it is told."""
     reward = here.reward if here.user_id is not None else None
     return DepositKnown(here.key, here.id, here.state, reward)
 
 
-async def _settle(
-    connection: AsyncConnection,
-    rvm_id: int,
-    deposit_id: int,
-    said: Deposit,
-    status: Status,
-    now_s: float,
-) -> Taken:
-    """Find the user, count the reward."""
-    session = None
-    if said.session_token:
-        session = await sessions.locked(connection, rvm_id, said.session_token)
-    user_id = None if session is None else session.user_id
-    values: dict[str, Any] = {"user_id": user_id}
-    amount = None
-    if said.state == "credited":
-        version, rates = await rewards.rates(connection)
-        amount = worth(rates, said.waste_type, said.quantity)
-        values |= {"reward": amount, "reward_version": version}
-    await connection.execute(sa.update(deposits).where(_deposit.id == deposit_id).values(values))
-    user = ""
-    if user_id is not None and amount is not None:
-        await rewards.book_deposit(connection, session, deposit_id, amount, now_s)
-        user = await _reference(connection, user_id)
-    reward = amount if user_id is not None else None
-    return Taken(status, DepositKnown(said.key, deposit_id, said.state, reward), user)
-
-
-async def _reference(connection: AsyncConnection, user_id: int) -> str:
-    statement = sa.select(users.c.reference).where(users.c.id == user_id)
-    return str((await connection.execute(statement)).scalar_one())
-
-
-def _values(said: Deposit, marks: Known) -> dict[str, Any]:
-    values = msgspec.structs.asdict(said)
-    values["image_path"] = said.image_path or ""
-    return {**values, "item_hash": marks.item_hash, "body_hash": marks.body_hash}
+def _values(said: Deposit, marks: Known, table: Table, now_s: float) -> dict[str, Any]:
+    is_credited = said.state == "credited"
+    return {
+        **msgspec.structs.asdict(said),
+        "image_path": said.image_path or "",
+        "item_hash": marks.item_hash,
+        "body_hash": marks.body_hash,
+        "reward": table.worth(said.waste_type, said.quantity) if is_credited else None,
+        "reward_version": table.version if is_credited else None,
+        "updated_at": now_s,
+    }

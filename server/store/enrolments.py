@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.identity import Enrol, Enrolled
 from server.http.problems import Refused, invalid
 from server.store import audit, tokens
-from server.store.database import insert, row
+from server.store.database import Connection, insert, row
 from server.tables import edge_devices, enrolment_tokens, reverse_vending_machines
 
 NEW_DEVICE: dict[str, Any] = {"versions": {}, "capabilities": [], "actors": [], "waiting": {}}
 
 
 async def make_token(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     hardware_id: str,
     issuer: str,
@@ -38,19 +37,26 @@ async def make_token(
     return made.id, token
 
 
-async def enrol(connection: AsyncConnection, said: Enrol, now_s: float) -> tuple[Enrolled, bool]:
+async def enrol(connection: Connection, said: Enrol, now_s: float) -> tuple[Enrolled, bool]:
     """Take the machine in; says whether it was not known with this key before.
 
     Raises:
-        Refused: 403 the token is good for nothing (any more); 422 another machine has this key.
+        Refused: 403 the token is good for nothing (any more), or not for taking the place of a
+            machine that is here; 422 another machine has this key.
     """
     spent = await _spend(connection, said, now_s)
     if spent is None:
         return await _known(connection, said), False
     rvm_id = await _machine(connection, said, now_s)
+    if not spent.hardware_id and await _has_other_key(connection, rvm_id, said):
+        raise Refused(
+            403,
+            "enrolment_refused",
+            "There is a machine of this name with another key: a token for it by name is needed.",
+        )
     await _replace_device(connection, rvm_id, said, now_s)
     await connection.execute(
-        sa.update(enrolment_tokens).where(enrolment_tokens.c.id == spent).values(used_by=rvm_id)
+        sa.update(enrolment_tokens).where(enrolment_tokens.c.id == spent.id).values(used_by=rvm_id)
     )
     await audit.note(
         connection, now_s, said.hardware_id, "machine.enrolled", rvm_id, key=said.public_key
@@ -58,10 +64,10 @@ async def enrol(connection: AsyncConnection, said: Enrol, now_s: float) -> tuple
     return Enrolled(rvm_id, said.hardware_id), True
 
 
-async def _spend(connection: AsyncConnection, said: Enrol, now_s: float) -> int | None:
-    """Use the token up; of two at once only one succeeds."""
+async def _spend(connection: Connection, said: Enrol, now_s: float) -> Any:
+    """Use the token up; of two at once only one succeeds. Undone with the transaction."""
     token = enrolment_tokens.c
-    spent = await row(
+    return await row(
         connection,
         sa.update(enrolment_tokens)
         .where(
@@ -72,12 +78,11 @@ async def _spend(connection: AsyncConnection, said: Enrol, now_s: float) -> int 
             token.expires_at > now_s,
         )
         .values(used_at=now_s)
-        .returning(token.id),
+        .returning(token.id, token.hardware_id),
     )
-    return None if spent is None else int(spent.id)
 
 
-async def _known(connection: AsyncConnection, said: Enrol) -> Enrolled:
+async def _known(connection: Connection, said: Enrol) -> Enrolled:
     """The answer once more, for a machine that has not heard it."""
     token, machine, device = enrolment_tokens.c, reverse_vending_machines.c, edge_devices.c
     known = await row(
@@ -101,7 +106,7 @@ async def _known(connection: AsyncConnection, said: Enrol) -> Enrolled:
     return Enrolled(known.id, said.hardware_id)
 
 
-async def _machine(connection: AsyncConnection, said: Enrol, now_s: float) -> int:
+async def _machine(connection: Connection, said: Enrol, now_s: float) -> int:
     statement = insert(connection, reverse_vending_machines).values(
         hardware_id=said.hardware_id, name=said.name, enrolled_at=now_s
     )
@@ -112,9 +117,16 @@ async def _machine(connection: AsyncConnection, said: Enrol, now_s: float) -> in
     return int(found.id)
 
 
-async def _replace_device(
-    connection: AsyncConnection, rvm_id: int, said: Enrol, now_s: float
-) -> None:
+async def _has_other_key(connection: Connection, rvm_id: int, said: Enrol) -> bool:
+    """Whether this would take a machine's place, which is asked for by name, or not at all."""
+    device = edge_devices.c
+    other = sa.select(device.id).where(
+        device.rvm_id == rvm_id, device.public_key != said.public_key, device.replaced_at.is_(None)
+    )
+    return await row(connection, other) is not None
+
+
+async def _replace_device(connection: Connection, rvm_id: int, said: Enrol, now_s: float) -> None:
     device = edge_devices.c
     await connection.execute(
         sa.update(edge_devices)

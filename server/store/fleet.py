@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.reports import Sample
 from server.payloads.fleet import FleetDeposit, FleetEvent, Machine
 from server.rules.liveness import liveness
-from server.store.database import row, rows
+from server.store.database import Connection, row, rows
 from server.tables import (
     commands,
     config_reports,
@@ -57,7 +56,7 @@ _ENGINE_FACTS = tuple(name for name in processing_engines.c.keys() if name not i
 
 
 async def machines(
-    connection: AsyncConnection, now_s: float, heartbeat_s: float, rvm_id: int | None = None
+    connection: Connection, now_s: float, heartbeat_s: float, rvm_id: int | None = None
 ) -> tuple[Machine, ...]:
     """All of them, or one, by number."""
     in_force = (
@@ -106,7 +105,7 @@ def _told(one: Any, now_s: float, heartbeat_s: float) -> Machine:
     )
 
 
-async def device(connection: AsyncConnection, rvm_id: int) -> dict[str, Any]:
+async def device(connection: Connection, rvm_id: int) -> dict[str, Any]:
     """The computer in a machine, as it has introduced itself."""
     found = await row(
         connection,
@@ -115,7 +114,7 @@ async def device(connection: AsyncConnection, rvm_id: int) -> dict[str, Any]:
     return {name: getattr(found, name) for name in _DEVICE_FACTS}
 
 
-async def engine(connection: AsyncConnection, rvm_id: int) -> dict[str, Any] | None:
+async def engine(connection: Connection, rvm_id: int) -> dict[str, Any] | None:
     """Its engine, if it has registered one."""
     found = await row(
         connection, sa.select(processing_engines).where(processing_engines.c.rvm_id == rvm_id)
@@ -123,7 +122,7 @@ async def engine(connection: AsyncConnection, rvm_id: int) -> dict[str, Any] | N
     return None if found is None else {name: getattr(found, name) for name in _ENGINE_FACTS}
 
 
-async def samples(connection: AsyncConnection, rvm_id: int, batches: int) -> tuple[Sample, ...]:
+async def samples(connection: Connection, rvm_id: int, batches: int) -> tuple[Sample, ...]:
     """Of the newest batches, the newest batch first, each oldest first."""
     found = await connection.execute(
         sa.select(edge_telemetry.c.samples)
@@ -136,7 +135,7 @@ async def samples(connection: AsyncConnection, rvm_id: int, batches: int) -> tup
     )
 
 
-async def events(connection: AsyncConnection, rvm_id: int, limit: int) -> tuple[FleetEvent, ...]:
+async def events(connection: Connection, rvm_id: int, limit: int) -> tuple[FleetEvent, ...]:
     """What happened at a machine, newest first."""
     found = await rows(
         connection,
@@ -151,7 +150,7 @@ async def events(connection: AsyncConnection, rvm_id: int, limit: int) -> tuple[
 
 
 async def newest_deposits(
-    connection: AsyncConnection, limit: int, rvm_id: int | None = None, before: int | None = None
+    connection: Connection, limit: int, rvm_id: int | None = None, before: int | None = None
 ) -> tuple[FleetDeposit, ...]:
     """Newest first; `before` a number, to turn the page."""
     deposit = deposits.c

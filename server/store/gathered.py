@@ -10,22 +10,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from server.store.database import Database
+from server.store.database import AWAY, Connection, Database
 
 TOGETHER_MAX = 200
 """A transaction stays short, so that a writer beside this one gets his turn."""
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[Any]]
+Work = Callable[[Connection], Awaitable[Any]]
 
 
 class Gathered:
     """One task that writes for everybody.
 
     Work must not raise for what is merely refused: it says so in what it returns. What does raise
-    fails alone, and is undone alone.
+    fails alone, and is undone alone; but when the database is away it is away for all of them: to
+    find that out for each would take as many times as long.
     """
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +45,7 @@ class Gathered:
         if self._task is not None:
             await self._task
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do this in a transaction, with others; returns what it returned, committed."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
@@ -73,12 +72,18 @@ class Gathered:
             for (_, future), result in zip(taken, outcome, strict=True):
                 if not future.done():
                     future.set_result(result)
-        elif len(taken) > 1:
+        elif len(taken) > 1 and not isinstance(outcome, AWAY):
             for one in taken:  # one of them cannot be written: find out which
                 await self._write([one])
-        elif taken and not taken[0][1].done():
-            taken[0][1].set_exception(outcome)
+        else:
+            for _, future in taken:
+                if not future.done():
+                    future.set_exception(outcome)
 
     async def _in_one(self, works: list[Work]) -> list[Any]:
         async with self._database.write() as connection:
-            return [await work(connection) for work in works]
+            results = []
+            for work in works:
+                results.append(await work(connection))
+                await asyncio.sleep(0)  # whoever only asks does not wait for all of them
+            return results

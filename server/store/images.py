@@ -7,17 +7,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.media import FileKnown, FileMetadata
 from server.http.problems import invalid
-from server.store.database import insert, row, rows
+from server.store.database import Connection, insert, row, rows
 from server.tables import images, uploads
+
+OPEN_MAX = 32
+"""Uploads of one machine that are under way; it sends few at a time, and each may take 32 MiB."""
 
 _image, _upload = images.c, uploads.c
 
 
-async def find(connection: AsyncConnection, rvm_id: int, said: FileMetadata) -> FileKnown | None:
+async def find(connection: Connection, rvm_id: int, said: FileMetadata) -> FileKnown | None:
     """The file, if it is here: under this key, or under another with the same content.
 
     Raises:
@@ -31,7 +33,7 @@ async def find(connection: AsyncConnection, rvm_id: int, said: FileMetadata) -> 
     return None if known is None else _known(known)
 
 
-async def has_content(connection: AsyncConnection, rvm_id: int, sha256: str) -> bool:
+async def has_content(connection: Connection, rvm_id: int, sha256: str) -> bool:
     """Whether this machine has sent these bytes before; what others sent is not its business."""
     found = await row(
         connection, sa.select(_image.id).where(_image.rvm_id == rvm_id, _image.sha256 == sha256)
@@ -39,9 +41,7 @@ async def has_content(connection: AsyncConnection, rvm_id: int, sha256: str) -> 
     return found is not None
 
 
-async def add(
-    connection: AsyncConnection, rvm_id: int, said: FileMetadata, now_s: float
-) -> FileKnown:
+async def add(connection: Connection, rvm_id: int, said: FileMetadata, now_s: float) -> FileKnown:
     """The file's content is stored: it is known from now on."""
     values = msgspec.structs.asdict(said)
     del values["clock_quality"]
@@ -56,22 +56,28 @@ async def add(
 
 
 async def begin(
-    connection: AsyncConnection,
+    connection: Connection,
     rvm_id: int,
     said: FileMetadata,
     now_s: float,
     *,
     image_id: int | None = None,
-) -> tuple[str, bool]:
-    """An upload's id, and whether it is new: the same file again goes on where it was."""
+) -> tuple[str, list[str]]:
+    """Begin an upload, or go on with it: the same file again is the same upload.
+
+    Args:
+        image_id: the file is here already.
+
+    Returns:
+        The upload's id, and the ids of those that were given up for it.
+    """
     metadata = msgspec.to_builtins(said)
-    open_ones = sa.select(uploads).where(
-        _upload.rvm_id == rvm_id, _upload.key == said.key, _upload.image_id.is_(None)
+    same = sa.select(uploads).where(
+        _upload.rvm_id == rvm_id, _upload.key == said.key, _upload.image_id == image_id
     )
-    if image_id is None:
-        for one in await rows(connection, open_ones):
-            if one.metadata == metadata:
-                return one.upload_id, False
+    for one in await rows(connection, same):
+        if one.metadata == metadata:
+            return one.upload_id, []
     upload_id = secrets.token_hex(16)
     await connection.execute(
         sa.insert(uploads).values(
@@ -83,11 +89,23 @@ async def begin(
             image_id=image_id,
         )
     )
-    return upload_id, True
+    return upload_id, await _give_up(connection, rvm_id)
+
+
+async def _give_up(connection: Connection, rvm_id: int) -> list[str]:
+    """The oldest of too many open uploads of one machine."""
+    newest = (
+        sa.select(_upload.id)
+        .where(_upload.rvm_id == rvm_id, _upload.image_id.is_(None))
+        .order_by(_upload.id.desc())
+    )
+    too_many = newest.offset(OPEN_MAX).limit(OPEN_MAX)
+    gone = sa.delete(uploads).where(_upload.id.in_(too_many)).returning(_upload.upload_id)
+    return list((await connection.execute(gone)).scalars())
 
 
 async def upload(
-    connection: AsyncConnection, rvm_id: int, upload_id: str
+    connection: Connection, rvm_id: int, upload_id: str
 ) -> tuple[FileMetadata, FileKnown | None] | None:
     """A machine's own upload, with the file that has become of it."""
     found = await row(
@@ -103,17 +121,11 @@ async def upload(
     return said, _known(image)
 
 
-async def end(connection: AsyncConnection, upload_id: str, file_id: int) -> None:
+async def end(connection: Connection, upload_id: str, file_id: int) -> None:
     """All pieces have come; kept, for a machine that does not hear our answer."""
     await connection.execute(
         sa.update(uploads).where(_upload.upload_id == upload_id).values(image_id=file_id)
     )
-
-
-async def forget_uploads(connection: AsyncConnection, before_s: float) -> list[str]:
-    """Those that were begun before that; returns the ids of which there may be a part."""
-    old = sa.delete(uploads).where(_upload.created_at < before_s).returning(_upload.upload_id)
-    return list((await connection.execute(old)).scalars())
 
 
 def _known(image: Any) -> FileKnown:

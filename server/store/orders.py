@@ -6,18 +6,17 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.twin import KeyReport
 from server.payloads.fleet import CommandHistory, CommandState, CommandStep, Twin
 from server.store import configs
-from server.store.database import row, rows
+from server.store.database import Connection, row, rows
 from server.tables import command_reports, commands
 
 _command = commands.c
 
 
-async def newest(connection: AsyncConnection, rvm_id: int, limit: int) -> tuple[CommandState, ...]:
+async def newest(connection: Connection, rvm_id: int, limit: int) -> tuple[CommandState, ...]:
     """A machine's commands, newest first."""
     found = await rows(
         connection,
@@ -29,7 +28,7 @@ async def newest(connection: AsyncConnection, rvm_id: int, limit: int) -> tuple[
     return tuple(_state(one) for one in found)
 
 
-async def history(connection: AsyncConnection, command_id: str) -> CommandHistory | None:
+async def history(connection: Connection, command_id: str) -> CommandHistory | None:
     """A command and every step of it."""
     command = await row(connection, sa.select(commands).where(_command.command_id == command_id))
     if command is None:
@@ -43,7 +42,7 @@ async def history(connection: AsyncConnection, command_id: str) -> CommandHistor
     return CommandHistory(_state(command), tuple(_step(one) for one in steps))
 
 
-async def twin(connection: AsyncConnection, rvm_id: int) -> Twin:
+async def twin(connection: Connection, rvm_id: int) -> Twin:
     """What is desired of a machine, and what has become of it."""
     desired = await configs.desired(connection, rvm_id)
     said = await configs.last_report(connection, rvm_id)

@@ -6,56 +6,50 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.reports import Detection, Event, TelemetryBatch
-from server.store.database import insert, row
+from server.store.database import Connection, for_each, row, rows
 from server.tables import detections, edge_events, edge_telemetry
 
-FORGET_AT_ONCE = 2000
+
+def _once(table: sa.Table) -> Any:
+    return for_each(
+        lambda insert: (
+            insert(table)
+            .on_conflict_do_nothing(index_elements=["rvm_id", "key"])
+            .returning(table.c.key)
+        )
+    )
+
+
+_KEEP = {table.name: _once(table) for table in (edge_events, detections, edge_telemetry)}
 
 
 async def take_events(
-    connection: AsyncConnection, rvm_id: int, items: list[Event], now_s: float
+    connection: Connection, rvm_id: int, items: list[Event], now_s: float
 ) -> set[str]:
     """Returns the keys that are new."""
     return await _keep(connection, edge_events, rvm_id, items, now_s)
 
 
 async def take_detections(
-    connection: AsyncConnection, rvm_id: int, items: list[Detection], now_s: float
+    connection: Connection, rvm_id: int, items: list[Detection], now_s: float
 ) -> set[str]:
     """Returns the keys that are new."""
     return await _keep(connection, detections, rvm_id, items, now_s)
 
 
 async def take_telemetry(
-    connection: AsyncConnection, rvm_id: int, said: TelemetryBatch, now_s: float
+    connection: Connection, rvm_id: int, said: TelemetryBatch, now_s: float
 ) -> int:
     """Returns how many samples are new: all of them or none."""
-    statement = insert(connection, edge_telemetry).values(
-        rvm_id=rvm_id, key=said.key, samples=msgspec.to_builtins(said.samples), received_at=now_s
-    )
-    statement = statement.on_conflict_do_nothing(index_elements=["rvm_id", "key"])
-    new = await row(connection, statement.returning(edge_telemetry.c.id))
+    values = {"rvm_id": rvm_id, "key": said.key, "samples": said.samples, "received_at": now_s}
+    new = await row(connection, _KEEP[edge_telemetry.name][connection.dialect.name], values)
     return 0 if new is None else len(said.samples)
 
 
-async def forget_telemetry(connection: AsyncConnection, before_s: float) -> bool:
-    """Some of what came before that; whether there may be more. Who writes waits only so long."""
-    telemetry = edge_telemetry.c
-    some = (
-        sa.select(telemetry.id)
-        .where(telemetry.received_at < before_s)
-        .order_by(telemetry.received_at)
-        .limit(FORGET_AT_ONCE)
-    )
-    gone = await connection.execute(sa.delete(edge_telemetry).where(telemetry.id.in_(some)))
-    return gone.rowcount == FORGET_AT_ONCE
-
-
 async def _keep(
-    connection: AsyncConnection,
+    connection: Connection,
     table: sa.Table,
     rvm_id: int,
     items: list[Any],
@@ -69,6 +63,5 @@ async def _keep(
         | {"rvm_id": rvm_id, "received_at": now_s}
         for item in items
     ]
-    statement = insert(connection, table).values(values)
-    statement = statement.on_conflict_do_nothing(index_elements=["rvm_id", "key"])
-    return set((await connection.execute(statement.returning(table.c.key))).scalars())
+    new = await rows(connection, _KEEP[table.name][connection.dialect.name], values)
+    return {one.key for one in new}

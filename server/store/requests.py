@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.remote import CommandReport
 from server.store import commands, sessions
-from server.store.database import row
+from server.store.database import Connection, row
 from server.tables import session_requests
 
 START_SESSION = "start_session"
 START_TTL_S = 30.0
 """Whoever waits longer at a machine has scanned another code."""
 
+GIVE_UP_S = 60.0
+"""Until then a machine that was in time has said so; if it does so later, the session is his."""
+
 _request = session_requests.c
 
 
 async def make(
-    connection: AsyncConnection, *, user_id: int, user: str, rvm_id: int, code: str, now_s: float
+    connection: Connection, *, user_id: int, user: str, rvm_id: int, code: str, now_s: float
 ) -> tuple[int, commands.Issued]:
     """Ask the machine to serve this user; returns the request's number."""
     issued = await commands.issue(
@@ -39,9 +41,7 @@ async def make(
     return made.id, issued
 
 
-async def follow(
-    connection: AsyncConnection, command: Any, said: CommandReport, now_s: float
-) -> None:
+async def follow(connection: Connection, command: Any, said: CommandReport, now_s: float) -> None:
     """If a machine has begun the session that was asked for, it is the user's."""
     token = said.result.get("session")
     if command.type != START_SESSION or said.state != "succeeded" or not isinstance(token, str):
@@ -53,7 +53,7 @@ async def follow(
         )
 
 
-async def find(connection: AsyncConnection, request_id: int, user_id: int) -> Any:
+async def find(connection: Connection, request_id: int, user_id: int) -> Any:
     """A user's own request."""
     return await row(
         connection,

@@ -8,53 +8,65 @@ whatever never comes, the sum is right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.rules import rewards
-from server.store.database import insert, row
+from server.rules.rewards import Table
+from server.store.database import Connection, for_each, row, rows
 from server.tables import deposits, reward_entries, reward_tables, user_sessions
 
+_entry, _session = reward_entries.c, user_sessions.c
 
-async def rates(connection: AsyncConnection) -> tuple[int, Mapping[str, int]]:
-    """The newest table and its version."""
-    newest = sa.select(reward_tables).order_by(reward_tables.c.id.desc()).limit(1)
-    found = await row(connection, newest)
-    return found.id, found.rates
+_NEWEST = sa.select(reward_tables).order_by(reward_tables.c.id.desc()).limit(1)
+_ENTER = for_each(
+    lambda insert: (
+        insert(reward_entries)
+        .on_conflict_do_nothing(index_elements=["deposit_id", "kind"])
+        .returning(_entry.deposit_id)
+    )
+)
 
 
-async def total(connection: AsyncConnection, user_id: int) -> int:
+async def rates(connection: Connection) -> Table:
+    """The newest table."""
+    found = await row(connection, _NEWEST)
+    return Table(found.id, found.rates)
+
+
+async def total(connection: Connection, user_id: int) -> int:
     """What the user has."""
-    amount = sa.func.coalesce(sa.func.sum(reward_entries.c.amount), 0)
-    statement = sa.select(amount).where(reward_entries.c.user_id == user_id)
+    amount = sa.func.coalesce(sa.func.sum(_entry.amount), 0)
+    statement = sa.select(amount).where(_entry.user_id == user_id)
     return int((await connection.execute(statement)).scalar_one())
 
 
-async def book_deposit(
-    connection: AsyncConnection, session: Any, deposit_id: int, amount: int, now_s: float
+async def book_deposits(
+    connection: Connection, session: Any, worth: Sequence[tuple[int, int]], now_s: float
 ) -> None:
-    """A credited deposit of a session whose user is known; twice is once."""
-    booked = await _enter(connection, session, "deposit", amount, now_s, deposit_id=deposit_id)
-    if not booked:
+    """Credited deposits of a session whose user is known; twice is once.
+
+    Args:
+        session: its row, locked.
+        worth: number and amount of each deposit.
+    """
+    booked = await _enter(connection, session, "deposit", worth, now_s)
+    settled = [deposit_id for deposit_id, _ in worth if deposit_id in booked]
+    settled = settled[: session.advanced_items]
+    if not settled:
         return
-    settled = await row(
-        connection,
+    await connection.execute(
         sa.update(user_sessions)
-        .where(user_sessions.c.id == session.id, user_sessions.c.advanced_items > 0)
-        .values(advanced_items=user_sessions.c.advanced_items - 1)
-        .returning(user_sessions.c.advance_rate),
+        .where(_session.id == session.id)
+        .values(advanced_items=session.advanced_items - len(settled))
     )
-    if settled is not None:
-        await _enter(
-            connection, session, "settled", -settled.advance_rate, now_s, deposit_id=deposit_id
-        )
+    back = [(deposit_id, -session.advance_rate) for deposit_id in settled]
+    await _enter(connection, session, "settled", back, now_s)
 
 
 async def book_claim(
-    connection: AsyncConnection, session: Any, promised_items: int, now_s: float
+    connection: Connection, session: Any, promised_items: int, now_s: float
 ) -> None:
     """Pay what a claim promises and the deposits that are here do not cover."""
     here = await row(
@@ -66,34 +78,36 @@ async def book_claim(
         ),
     )
     missing = max(0, promised_items - here.items)
-    _, table = await rates(connection)
-    rate = rewards.item_rate(table)
+    rate = (await rates(connection)).item_rate
     await connection.execute(
         sa.update(user_sessions)
-        .where(user_sessions.c.id == session.id)
+        .where(_session.id == session.id)
         .values(claimed_items=promised_items, advanced_items=missing, advance_rate=rate)
     )
     if missing:
-        await _enter(connection, session, "advance", missing * rate, now_s)
+        await _enter(connection, session, "advance", [(None, missing * rate)], now_s)
 
 
 async def _enter(
-    connection: AsyncConnection,
+    connection: Connection,
     session: Any,
     kind: str,
-    amount: int,
+    amounts: Sequence[tuple[int | None, int]],
     now_s: float,
-    *,
-    deposit_id: int | None = None,
-) -> bool:
-    """Whether it was not there yet."""
-    statement = insert(connection, reward_entries).values(
-        user_id=session.user_id,
-        session_id=session.id,
-        kind=kind,
-        deposit_id=deposit_id,
-        amount=amount,
-        created_at=now_s,
-    )
-    statement = statement.on_conflict_do_nothing(index_elements=["deposit_id", "kind"])
-    return await row(connection, statement.returning(reward_entries.c.id)) is not None
+) -> set[int | None]:
+    """The deposits of those entries that were not there yet."""
+    if not amounts:
+        return set()
+    entries = [
+        {
+            "user_id": session.user_id,
+            "session_id": session.id,
+            "kind": kind,
+            "deposit_id": deposit_id,
+            "amount": amount,
+            "created_at": now_s,
+        }
+        for deposit_id, amount in amounts
+    ]
+    found = await rows(connection, _ENTER[connection.dialect.name], entries)
+    return {one.deposit_id for one in found}

@@ -9,29 +9,37 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.platform.reports import ClosedSession
 from server.store import rewards
-from server.store.database import insert, row, rows
+from server.store.database import Connection, for_each, row, rows
 from server.tables import deposits, user_sessions
 
 _session = user_sessions.c
 
-
-async def locked(connection: AsyncConnection, rvm_id: int, session_token: str) -> Any:
-    """The session's row, made if need be, held until the transaction ends."""
-    statement = insert(connection, user_sessions).values(rvm_id=rvm_id, session_token=session_token)
-    await connection.execute(statement.on_conflict_do_nothing())
-    return await row(
-        connection,
-        sa.select(user_sessions)
-        .where(_session.rvm_id == rvm_id, _session.session_token == session_token)
-        .with_for_update(),
+_LOCK = (
+    sa.select(user_sessions)
+    .where(
+        _session.rvm_id == sa.bindparam("of_rvm"),
+        _session.session_token == sa.bindparam("of_token"),
     )
+    .with_for_update()
+)
+_MAKE = for_each(lambda insert: insert(user_sessions).on_conflict_do_nothing())
 
 
-async def close(connection: AsyncConnection, rvm_id: int, said: ClosedSession) -> bool:
+async def locked(connection: Connection, rvm_id: int, session_token: str) -> Any:
+    """The session's row, made if need be, held until the transaction ends."""
+    which = {"of_rvm": rvm_id, "of_token": session_token}
+    found = await row(connection, _LOCK, which)
+    if found is not None:
+        return found
+    new = {"rvm_id": rvm_id, "session_token": session_token}
+    await connection.execute(_MAKE[connection.dialect.name], new)
+    return await row(connection, _LOCK, which)
+
+
+async def close(connection: Connection, rvm_id: int, said: ClosedSession) -> bool:
     """It is over; whether that is new. Whose it was we know better than the machine."""
     session = await locked(connection, rvm_id, said.key)
     if session.ended_at is not None:
@@ -51,7 +59,7 @@ async def close(connection: AsyncConnection, rvm_id: int, said: ClosedSession) -
 
 
 async def bind(
-    connection: AsyncConnection,
+    connection: Connection,
     rvm_id: int,
     session_token: str,
     user_id: int,
@@ -78,6 +86,6 @@ async def bind(
     credited = sa.select(deposits.c.id, deposits.c.reward).where(
         mine, deposits.c.state == "credited"
     )
-    for deposit in await rows(connection, credited):
-        await rewards.book_deposit(connection, session, deposit.id, deposit.reward, now_s)
+    worth = [(one.id, one.reward) for one in await rows(connection, credited)]
+    await rewards.book_deposits(connection, session, worth, now_s)
     return session, True

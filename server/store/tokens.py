@@ -7,9 +7,8 @@ import secrets
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.store.database import row
+from server.store.database import Connection, row
 from server.tables import api_tokens, reverse_vending_machines, users
 
 SECRET_BYTES = 32
@@ -17,6 +16,26 @@ OPERATOR = "operator"
 """There is one, whoever has the token."""
 
 Kind = Literal["machine", "user", "operator"]
+
+_token = api_tokens.c
+_machine, _user = reverse_vending_machines.c, users.c
+
+_OWNER = (
+    sa.select(
+        _token.kind,
+        _token.owner_id,
+        sa.func.coalesce(_machine.hardware_id, _user.reference, OPERATOR).label("name"),
+    )
+    .outerjoin(
+        reverse_vending_machines,
+        sa.and_(_token.kind == "machine", _machine.id == _token.owner_id),
+    )
+    .outerjoin(users, sa.and_(_token.kind == "user", _user.id == _token.owner_id))
+    .where(
+        _token.token_hash == sa.bindparam("hash"),
+        sa.or_(_token.expires_at.is_(None), _token.expires_at > sa.bindparam("now_s")),
+    )
+)
 
 
 def new_secret() -> str:
@@ -30,7 +49,7 @@ def hash_of(secret: str) -> str:
 
 
 async def issue(
-    connection: AsyncConnection,
+    connection: Connection,
     kind: Kind,
     owner_id: int,
     now_s: float,
@@ -55,36 +74,15 @@ async def issue(
 
 
 async def owner_of(
-    connection: AsyncConnection, token: str, now_s: float
+    connection: Connection, token: str, now_s: float
 ) -> tuple[Kind, int, str] | None:
     """Whose token this is, with the name by which he is known; None: nobody's, or too old."""
-    machine, user = reverse_vending_machines, users
-    found = await row(
-        connection,
-        sa.select(
-            api_tokens.c.kind,
-            api_tokens.c.owner_id,
-            sa.func.coalesce(machine.c.hardware_id, user.c.reference, OPERATOR).label("name"),
-        )
-        .outerjoin(
-            machine, sa.and_(api_tokens.c.kind == "machine", machine.c.id == api_tokens.c.owner_id)
-        )
-        .outerjoin(user, sa.and_(api_tokens.c.kind == "user", user.c.id == api_tokens.c.owner_id))
-        .where(
-            api_tokens.c.token_hash == hash_of(token),
-            sa.or_(api_tokens.c.expires_at.is_(None), api_tokens.c.expires_at > now_s),
-        ),
-    )
+    found = await row(connection, _OWNER, {"hash": hash_of(token), "now_s": now_s})
     return None if found is None else (found.kind, found.owner_id, found.name)
 
 
-async def revoke_all(connection: AsyncConnection, kind: Kind, owner_id: int) -> None:
+async def revoke_all(connection: Connection, kind: Kind, owner_id: int) -> None:
     """Whoever has one must get another."""
     await connection.execute(
         sa.delete(api_tokens).where(api_tokens.c.kind == kind, api_tokens.c.owner_id == owner_id)
     )
-
-
-async def forget_expired(connection: AsyncConnection, before_s: float) -> None:
-    """Those that were good until then, or less."""
-    await connection.execute(sa.delete(api_tokens).where(api_tokens.c.expires_at <= before_s))

@@ -6,18 +6,17 @@ import secrets
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.payloads.customers import Account, OwnDeposit
 from server.store import rewards
-from server.store.database import row, rows
+from server.store.database import Connection, row, rows
 from server.tables import deposits, users
 
 HISTORY = 100
 """Deposits that a telephone is shown."""
 
 
-async def make(connection: AsyncConnection, name: str, now_s: float) -> tuple[int, str]:
+async def make(connection: Connection, name: str, now_s: float) -> tuple[int, str]:
     """A new user's number and reference."""
     reference = f"u-{secrets.token_hex(8)}"
     statement = sa.insert(users).values(reference=reference, name=name, created_at=now_s)
@@ -25,7 +24,7 @@ async def make(connection: AsyncConnection, name: str, now_s: float) -> tuple[in
     return made.id, reference
 
 
-async def account(connection: AsyncConnection, user: Any) -> Account:
+async def account(connection: Connection, user: Any) -> Account:
     """What a user (a row) is told of himself."""
     counted = sa.select(sa.func.count(deposits.c.id)).where(
         deposits.c.user_id == user.id, deposits.c.state == "credited"
@@ -38,7 +37,7 @@ async def account(connection: AsyncConnection, user: Any) -> Account:
     )
 
 
-async def history(connection: AsyncConnection, user_id: int) -> tuple[OwnDeposit, ...]:
+async def history(connection: Connection, user_id: int) -> tuple[OwnDeposit, ...]:
     """His deposits, newest first."""
     found = await rows(
         connection,

@@ -5,18 +5,17 @@ from __future__ import annotations
 import secrets
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.bell import PusherApp
 from server.settings import Pusher
-from server.store.database import insert, row
+from server.store.database import Connection, insert, row
 from server.tables import platform_values
 
 SIGNING_KEY = "signing_key"
 MAINTENANCE = "maintenance_s"
 
 
-async def kept(connection: AsyncConnection, name: str, first: str) -> str:
+async def kept(connection: Connection, name: str, first: str) -> str:
     """The value of this name; `first`, if there was none: two who start at once agree."""
     await connection.execute(
         insert(connection, platform_values).values(name=name, value=first).on_conflict_do_nothing()
@@ -24,7 +23,7 @@ async def kept(connection: AsyncConnection, name: str, first: str) -> str:
     return str(await read(connection, name))
 
 
-async def read(connection: AsyncConnection, name: str) -> str | None:
+async def read(connection: Connection, name: str) -> str | None:
     """The value of this name, if there is one."""
     found = await row(
         connection, sa.select(platform_values.c.value).where(platform_values.c.name == name)
@@ -32,7 +31,7 @@ async def read(connection: AsyncConnection, name: str) -> str | None:
     return None if found is None else str(found.value)
 
 
-async def write(connection: AsyncConnection, name: str, value: str) -> None:
+async def write(connection: Connection, name: str, value: str) -> None:
     """From now on it is this."""
     statement = insert(connection, platform_values).values(name=name, value=value)
     await connection.execute(
@@ -40,7 +39,7 @@ async def write(connection: AsyncConnection, name: str, value: str) -> None:
     )
 
 
-async def pusher_app(connection: AsyncConnection, settings: Pusher) -> PusherApp:
+async def pusher_app(connection: Connection, settings: Pusher) -> PusherApp:
     """The credentials that are set, else those that were made at the first start."""
     if settings.key:
         return PusherApp(settings.app_id, settings.key, settings.secret)

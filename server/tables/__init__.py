@@ -8,6 +8,12 @@ platform   audit_log, platform_values
 elsewhere  cv_training_jobs, cv_inference_logs, push_notifications: of services beside this one;
            here so that a team can map its own, and written by nobody here
 
+What has an end (`server.housekeeping`): expired tokens; samples after `telemetry_days`; events,
+detections, images with their files, commands with reports and requests, old settings with their
+reports, and enrolment tokens after `report_days`; uploads after a week. What has none, and why:
+deposits, sessions and rewards are money; users, machines, devices, engines and model names are as
+many as there are; the audit log is what says who has changed what.
+
 Times are seconds since 1970, UTC, by the platform's clock, except `at`, which is the machine's.
 """
 

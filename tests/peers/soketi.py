@@ -66,7 +66,8 @@ def soketi(folder: Path, port: int = 0) -> Iterator[Soketi]:
         cwd=HERE,
     )
     try:
-        eventually(lambda: _answers(server), timeout_s=40.0)
+        eventually(lambda: process.poll() is not None or _answers(server), timeout_s=40.0)
+        assert process.poll() is None, "soketi has ended: it runs on node 16, 18 and 20"
         yield server
     finally:
         # Not SIGTERM: it would linger for ten seconds, and a second one would share its port.

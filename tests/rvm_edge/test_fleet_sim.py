@@ -21,7 +21,7 @@ from rvm_edge.cli import main
 from rvm_edge.fleet import OPERATOR_TOKEN as OPERATOR_VARIABLE
 from rvm_edge.fleet.tally import Tally
 
-NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "aiosqlite", "alembic")
+NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic")
 PATIENCE_S = 40.0
 MACHINES = 30
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import socket
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "aiosqlite", "asyncpg", "alembic", "httpx")
+NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "asyncpg", "alembic", "httpx")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
@@ -70,6 +69,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the server inherits it, and would keep a pipe open
             stderr=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},  # that of the asker may not be there for initdb
             check=False,
         )
         assert done.returncode == 0, (program, arguments)
@@ -79,15 +79,22 @@ class Cluster:
 def postgres() -> Iterator[Cluster]:
     if not POSTGRES:
         pytest.skip("there is no PostgreSQL here: apt install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="rvm-postgres-"))
-    if os.getuid() == 0:
-        with contextlib.suppress(KeyError):
-            shutil.chown(folder, pwd.getpwnam("postgres").pw_uid)
-    cluster = Cluster(folder)
-    cluster.start()
-    yield cluster
-    cluster.stop()
-    shutil.rmtree(folder)
+    # Not below a folder of the asker's own: the user postgres could not reach it.
+    folder = Path(tempfile.mkdtemp(prefix="rvm-postgres-", dir="/tmp"))
+    try:
+        if os.getuid() == 0:
+            try:
+                shutil.chown(folder, "postgres")
+            except LookupError:
+                pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        cluster = Cluster(folder)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from protocol.platform import ROOT
 from protocol.platform.identity import enrolment_bytes, token_bytes
 from server.app import create_app
 from server.settings import Settings, database_url
+from tests.server.described import Described
 
 OPERATOR_TOKEN = "an operator's token of some length"
 START_S = 1_795_264_200.0
@@ -70,6 +71,7 @@ class Platform:
         self.run(self._life.__aenter__())
         transport = httpx.ASGITransport(self.app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://platform")
+        self.described = Described(self.app.openapi())
         self.operator = Asker(self, OPERATOR_TOKEN)
 
     def close(self) -> None:
@@ -125,7 +127,13 @@ class Asker:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         address = path[1:] if path.startswith("//") else f"{ROOT}{path}"
-        return self.platform.http.request(method, address, headers=headers, **more)
+        return self._told(self.platform.http.request(method, address, headers=headers, **more))
+
+    async def _told(self, asked: Awaitable[httpx.Response]) -> httpx.Response:
+        answer = await asked
+        if self.platform.described is not None:
+            self.platform.described.check(answer)
+        return answer
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         return self.platform.run(self.sending(method, path, body, **more))

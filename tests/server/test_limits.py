@@ -24,6 +24,18 @@ def test_a_machine_that_asks_too_often_waits_and_no_other_with_it(start: Start):
     assert machine.get("/edge/commands").status_code == 429
 
 
+def test_nobody_finds_a_code_by_trying(start: Start):
+    platform = start(session_wait_s=0.0)
+    machine, user, other = platform.machine(), platform.user(), platform.user()
+    said = {"hardware_id": machine.hardware_id, "code": "7QK3M9T2XW4B8HZD"}
+    for number in range(platform.settings.limits.user_burst):
+        code = f"{said['code']}{number}"
+        assert user.post("/sessions", {**said, "code": code}).status_code == 202
+    refused = user.post("/sessions", said)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert other.post("/sessions", said).status_code == 202
+
+
 def test_strangers_share_one_bucket(start: Start):
     platform = start(limits=Limits(door_per_s=1, door_burst=5))
     machine = platform.machine()

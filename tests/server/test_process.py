@@ -26,6 +26,8 @@ DEPOSITS = 48
 class Remote:
     """What a `Machine` wants of a platform, over real sockets."""
 
+    described = None
+
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
         # No connection is kept: one that outlived its test would count as left behind.

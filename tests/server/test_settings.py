@@ -12,8 +12,8 @@ from server.settings import SettingsError, database_url, from_environment
 @pytest.mark.parametrize(
     ("url", "with_driver"),
     [
-        ("", "sqlite+aiosqlite:////data/platform.sqlite3"),
-        ("sqlite:////x/y.db", "sqlite+aiosqlite:////x/y.db"),
+        ("", "sqlite:////data/platform.sqlite3"),
+        ("sqlite:////x/y.db", "sqlite:////x/y.db"),
         ("postgres://u@h/d", "postgresql+asyncpg://u@h/d"),
         ("postgresql://u@h/d", "postgresql+asyncpg://u@h/d"),
         ("postgresql+psycopg2://u@h/d", "postgresql+asyncpg://u@h/d"),

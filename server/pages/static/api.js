@@ -48,6 +48,7 @@ export const api = {
   get: (path, signal) => data(path, { signal }),
   post: send("POST"),
   patch: send("PATCH"),
+  put: send("PUT"),
   remove: (path) => data(path, { method: "DELETE" }),
   blob: async (path) => (await request(path)).blob(),
 };

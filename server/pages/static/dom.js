@@ -18,6 +18,14 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
+/** The same for drawings. */
+export function svg(tag, properties = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(properties)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
 /**
  * Put `children` in, unless what they show is there already. What was unfolded stays so
  * (`data-key` of a `details`), and so does the focus (`data-key` of whatever has it).

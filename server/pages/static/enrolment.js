@@ -25,6 +25,7 @@ export async function openEnrolment() {
   const made = h("div", { role: "status" });
   const list = h("div.list", {}, t("loading"));
   const wrong = h("p.wrong", { role: "alert" });
+  const button = h("button.strong", { type: "submit" }, t("enrol_make"));
 
   const tell = (error) => {
     wrong.textContent = error.status === 0 ? t("no_answer") : error.message;
@@ -36,6 +37,7 @@ export async function openEnrolment() {
   const make = async (event) => {
     event.preventDefault();
     wrong.textContent = "";
+    button.disabled = true; // a second click is not a second token
     try {
       const token = await api.post("/enrolment-tokens", {
         hardware_id: hardware.value,
@@ -45,6 +47,8 @@ export async function openEnrolment() {
       await look();
     } catch (error) {
       tell(error);
+    } finally {
+      button.disabled = false;
     }
   };
   const revoke = async (event) => {
@@ -68,7 +72,7 @@ export async function openEnrolment() {
       { onsubmit: make },
       field(t("enrol_hardware"), hardware, t("enrol_hardware_help")),
       field(t("enrol_hours"), hours),
-      h("button.strong", { type: "submit" }, t("enrol_make")),
+      button,
     ),
     wrong,
     made,

@@ -5,6 +5,7 @@ import { api } from "./api.js";
 import { dialog, h, show } from "./dom.js";
 import { standing } from "./machines.js";
 import { openOrder } from "./orders.js";
+import { plotsSection } from "./plots.js";
 import { deposits, device, engine, events, overview } from "./sections.js";
 import { isUnderWay, sentSection } from "./sent.js";
 import { settingsSection } from "./settings.js";
@@ -13,22 +14,38 @@ import { t } from "./words.js";
 
 const UNDER_WAY_MS = 1000;
 const ANYWAY_MS = 10_000; // deposits and events do not change the row
-const PARTS = ["overview", "commands", "deposits", "settings", "events", "engine", "device"];
+const PARTS = [
+  "overview",
+  "commands",
+  "measured",
+  "deposits",
+  "settings",
+  "events",
+  "engine",
+  "device",
+];
+const WIDE = ["measured", "deposits", "settings", "device"];
 
 /** The view: `element`, `update(machines)` and `end()`. refused(error) hears of what went wrong. */
 export function machineView(rvm_id, refused) {
   const heading = h("div.heading");
-  const parts = Object.fromEntries(PARTS.map((word) => [word, h("div")]));
+  const parts = Object.fromEntries(PARTS.map((word) => [word, h("div.part")]));
   const ending = new AbortController();
   const looking = repeated(ask, ending.signal);
   const sent = sentSection(parts.commands, ending.signal, looking.now);
+  const plots = plotsSection(parts.measured, rvm_id, ending.signal, refused);
   let known = null;
 
   parts.deposits.addEventListener("click", (event) => {
     if (event.target.dataset.image) picture(event.target.dataset.image, refused);
   });
   const order = () => openOrder(rvm_id, looking.now, refused);
-  return { element: frame(heading, parts, order), update, end: () => ending.abort() };
+  const tools = { measured: plots.tools };
+  return {
+    element: frame(rvm_id, heading, parts, tools, order),
+    update,
+    end: () => ending.abort(),
+  };
 
   function update(machines) {
     const row = machines?.get(rvm_id) ?? null;
@@ -64,6 +81,7 @@ export function machineView(rvm_id, refused) {
     const why = machine.status_reason ? h("p", {}, machine.status_reason) : null;
     show(heading, h("h1", {}, name), chip(standing(machine)), why);
     show(parts.overview, overview(detail));
+    plots.draw(detail.measured);
     show(parts.deposits, deposits(detail.deposits));
     show(parts.events, events(detail.events));
     show(parts.engine, engine(detail.engine));
@@ -72,12 +90,12 @@ export function machineView(rvm_id, refused) {
   }
 }
 
-function frame(heading, parts, order) {
+function frame(rvm_id, heading, parts, tools, order) {
   const section = (word) =>
     h(
-      "section.card",
+      WIDE.includes(word) ? "section.card.wide" : "section.card",
       { "aria-labelledby": `h-${word}` },
-      h("h2", { id: `h-${word}` }, t(word)),
+      h("div.card-top", {}, h("h2", { id: `h-${word}` }, t(word)), tools[word]),
       parts[word],
     );
   return h(
@@ -85,7 +103,12 @@ function frame(heading, parts, order) {
     {},
     h("a.back", { href: "#/" }, `← ${t("back")}`),
     heading,
-    h("div.tools", {}, h("button.strong", { type: "button", onclick: order }, t("send"))),
+    h(
+      "div.tools",
+      {},
+      h("button.strong", { type: "button", onclick: order }, t("send")),
+      h("a.button", { href: `#/machines/${rvm_id}/audit` }, t("audit")),
+    ),
     PARTS.map(section),
   );
 }

@@ -1,6 +1,7 @@
 // The list of machines. Those that need somebody come first.
 
 import { h, keepFocus, setText } from "./dom.js";
+import { openEnrolment } from "./enrolment.js";
 import {
   chip,
   meter,
@@ -12,8 +13,10 @@ import {
   time,
   waitingSum,
 } from "./shown.js";
+import { turningBar } from "./turning.js";
 import { t } from "./words.js";
 
+const PAGE = 50; // rows that a browser draws without a pause, and an eye can take in
 const URGENCY = { lost: 0, error: 1, late: 2, full: 3, maintenance: 4, dead: 5, unborn: 6 };
 
 const COLUMNS = [
@@ -80,7 +83,12 @@ export function machinesView(filters) {
   const body = h("div.list", { "aria-busy": "true" }, h("p", {}, t("loading")));
   const count = h("p.count", { role: "status" });
   const columns = COLUMNS.map((word) => t(word));
-  const rowsMade = new Map();
+  const rowsMade = new Map(); // of machines that were shown
+  const turning = turningBar(t("previous"), t("next"), (by) => {
+    filters.page += by;
+    update(machines);
+    element.scrollIntoView({ block: "start" });
+  });
   let machines = null;
 
   const update = (known) => {
@@ -91,7 +99,11 @@ export function machinesView(filters) {
       .sort(inOrder);
     setText(count, t("count", { n: found.length, all: machines.size }));
     body.removeAttribute("aria-busy");
-    const rows = found.map(rowOf);
+    filters.page = Math.min(filters.page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
+    const [from, to] = [filters.page * PAGE, Math.min(found.length, (filters.page + 1) * PAGE)];
+    const where = t("range", { from: from + 1, to, n: found.length });
+    turning.show(where, from === 0, to === found.length);
+    const rows = found.slice(from, to).map(rowOf);
     if (!rows.length)
       return body.replaceChildren(h("p.empty", {}, t(machines.size ? "none_found" : "none")));
     const shown = body.querySelector("tbody")?.children ?? [];
@@ -117,6 +129,7 @@ export function machinesView(filters) {
     autocomplete: "off",
     oninput: (event) => {
       filters.text = event.target.value;
+      filters.page = 0;
       update(machines);
     },
   });
@@ -126,6 +139,7 @@ export function machinesView(filters) {
       id: "show",
       onchange: (event) => {
         filters.show = event.target.value;
+        filters.page = 0;
         update(machines);
       },
     },
@@ -143,8 +157,10 @@ export function machinesView(filters) {
       h("div.field", {}, h("label", { for: "search" }, t("filter")), search),
       h("div.field", {}, h("label", { for: "show" }, t("show")), choose),
       count,
+      h("button", { type: "button", onclick: openEnrolment }, t("enrol")),
     ),
     body,
+    turning.element,
   );
   return { element, update };
 }

@@ -1,25 +1,36 @@
 // Where it begins: signing in, the way from list to machine, and the stream that feeds both.
 
-import { api, follow, token } from "./api.js";
-import { h, say } from "./dom.js";
-import { openEnrolment } from "./enrolment.js";
+import { api, follow, Refusal, token } from "./api.js";
+import { auditView } from "./audit.js";
+import { h, keepFocus, say } from "./dom.js";
 import { machineView } from "./machine.js";
 import { machinesView } from "./machines.js";
+import { rewardsView } from "./rewards.js";
 import { learnTime, refreshTimes } from "./shown.js";
 import { languageNow, t, useOtherLanguage } from "./words.js";
 
 const top = document.getElementById("top");
 const main = document.getElementById("main");
-const filters = { text: "", show: "show_all" };
+const filters = { text: "", show: "show_all", page: 0 };
 let machines = null; // by number; null: not known yet
 let view = null; // {element, update, end?}
 let following = null; // ends the stream
 let stateWord = "live_waiting";
 
+// What the address says behind the #, and the view that it asks for.
+const VIEWS = [
+  [/^#\/machines\/(\d{1,15})$/, (number) => machineView(Number(number), refused)],
+  [/^#\/machines\/(\d{1,15})\/audit$/, (number) => auditView(Number(number), refused)],
+  [/^#\/rewards$/, () => rewardsView(refused)],
+  [/^#\/audit$/, () => auditView(null, refused)],
+  [/^/, () => machinesView(filters)],
+];
+const LINKS = { machines: "#/", rewards: "#/rewards", audit: "#/audit" };
+
 function drawTop() {
   document.documentElement.lang = languageNow();
-  document.title = t("title");
   const isIn = following !== null;
+  document.title = isIn ? `${t(here())} · ${t("title")}` : t("title");
   top.replaceChildren(
     h(
       "a.brand",
@@ -27,17 +38,18 @@ function drawTop() {
       h("img", { src: "/fleet/icon.svg", alt: "", width: 28, height: 28 }),
       h("span", {}, t("title")),
     ),
-    isIn ? h(`span.live.${stateWord}`, { id: "live", role: "status" }, t(stateWord)) : "",
+    isIn ? h("nav", { "aria-label": t("views") }, Object.keys(LINKS).map(link)) : "",
     h(
-      "nav",
-      { "aria-label": t("title") },
-      isIn ? h("button", { type: "button", onclick: openEnrolment }, t("enrol")) : "",
+      "div.session",
+      {},
+      isIn ? h(`span.live.${stateWord}`, { id: "live", role: "status" }, t(stateWord)) : "",
       h(
         "button",
         {
           type: "button",
           lang: languageNow() === "en" ? "id" : "en",
           "aria-label": t("language"),
+          "data-key": "language",
           onclick: changeLanguage,
         },
         t("language_short"),
@@ -47,9 +59,14 @@ function drawTop() {
   );
 }
 
+const here = () => Object.keys(LINKS).find((each) => LINKS[each] === location.hash) ?? "machines";
+
+const link = (word) =>
+  h("a", { href: LINKS[word], "aria-current": word === here() ? "page" : null }, t(word));
+
 function changeLanguage() {
   useOtherLanguage();
-  drawTop();
+  keepFocus(top, drawTop);
   draw();
 }
 
@@ -85,6 +102,8 @@ function drawLogin(message = "") {
     event.preventDefault();
     token.set(input.value.trim());
     try {
+      // Anything else could not even be sent: it cannot stand in a header.
+      if (!/^[\x21-\x7e]+$/.test(token.get())) throw new Refusal(401, null);
       hear({ whole: true, ...(await api.get("/machines")) });
     } catch (error) {
       token.forget();
@@ -101,6 +120,7 @@ function drawLogin(message = "") {
 function signOut(message) {
   following?.abort();
   following = null;
+  stateWord = "live_waiting";
   machines = null;
   token.forget();
   closeDialogs();
@@ -119,7 +139,9 @@ function begin() {
       if (word === "refused") return signOut(t("signed_out"));
       if (stateWord === `live_${word}`) return;
       stateWord = `live_${word}`;
-      drawTop();
+      const live = document.getElementById("live"); // alone: who stands on a button stays there
+      live.className = `live ${stateWord}`;
+      live.textContent = t(stateWord);
     },
     following.signal,
   );
@@ -141,8 +163,8 @@ function end() {
 function draw() {
   if (following === null) return drawLogin();
   end();
-  const found = /^#\/machines\/(\d{1,15})$/.exec(location.hash);
-  view = found ? machineView(Number(found[1]), refused) : machinesView(filters);
+  const [pattern, make] = VIEWS.find(([each]) => each.test(location.hash));
+  view = make(...pattern.exec(location.hash).slice(1));
   main.replaceChildren(view.element);
   view.update(machines);
 }
@@ -159,6 +181,7 @@ function closeDialogs() {
 
 window.addEventListener("hashchange", () => {
   closeDialogs();
+  drawTop();
   draw();
   main.focus();
   window.scrollTo(0, 0);

@@ -17,33 +17,23 @@ import {
 import { t } from "./words.js";
 
 /** How it stands, in pairs. */
-export function overview({ machine, measured }) {
+export function overview({ machine }) {
   const waiting = Object.entries(machine.waiting).filter(([, count]) => count);
-  return [
-    facts([
-      [t("hardware_id"), machine.hardware_id],
-      [t("status"), machine.status ? chip(machine.status) : orUnknown(null)],
-      [t("seen"), h("span", {}, time(machine.last_seen_at), " ", chip(machine.liveness))],
-      [t("health"), score(machine.health_score)],
-      [t("bin"), meter(machine.current_load, machine.max_capacity)],
-      [t("version"), orUnknown(machine.version)],
-      [
-        t("waiting"),
-        waiting.length
-          ? waiting.map(([kind, count]) => `${t(kind)}: ${number(count)}`).join(", ")
-          : t("nothing"),
-      ],
-      [t("clock"), orUnknown(machine.clock_quality, t(`clock_${machine.clock_quality}`))],
-    ]),
-    measured
-      ? h(
-          "details",
-          { "data-key": "measured" },
-          h("summary", { "data-key": "measured" }, t("measured"), " ", time(measured.at)),
-          facts(told(measured.values)),
-        )
-      : null,
-  ];
+  return facts([
+    [t("hardware_id"), machine.hardware_id],
+    [t("status"), machine.status ? chip(machine.status) : orUnknown(null)],
+    [t("seen"), h("span", {}, time(machine.last_seen_at), " ", chip(machine.liveness))],
+    [t("health"), score(machine.health_score)],
+    [t("bin"), meter(machine.current_load, machine.max_capacity)],
+    [t("version"), orUnknown(machine.version)],
+    [
+      t("waiting"),
+      waiting.length
+        ? waiting.map(([kind, count]) => `${t(kind)}: ${number(count)}`).join(", ")
+        : t("nothing"),
+    ],
+    [t("clock"), orUnknown(machine.clock_quality, t(`clock_${machine.clock_quality}`))],
+  ]);
 }
 
 /** The newest deposits; a picture is fetched when it is asked for. */

@@ -9,7 +9,10 @@ import { t } from "./words.js";
 export function settingsSection(element, rvm_id, twin, changed, refused) {
   if (!element.firstChild) {
     const open = () => openSetting(rvm_id, Number(element.dataset.version), changed, refused);
-    element.append(h("div"), h("button", { type: "button", onclick: open }, t("change_setting")));
+    element.append(
+      h("div.part"),
+      h("button", { type: "button", onclick: open }, t("change_setting")),
+    );
   }
   element.dataset.version = twin.version;
   show(element.firstChild, rows(twin));

@@ -19,14 +19,28 @@ const UNITS = [
 /** The platform's time, in seconds since 1970. */
 export const now_s = () => (Date.now() + ahead_ms) / 1000;
 
+const formats = new Map(); // to make one takes longer than everything else about a time
+
+function formatOf(kind, language) {
+  const key = `${kind} ${language}`;
+  if (!formats.has(key)) {
+    formats.set(
+      key,
+      kind === "ago"
+        ? new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" })
+        : new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }),
+    );
+  }
+  return formats.get(key);
+}
+
 function ago(at_s) {
   const past_s = Math.max(0, now_s() - at_s);
   const [unit, size] = UNITS.find(([, seconds]) => past_s >= seconds) ?? UNITS[3];
-  const format = new Intl.RelativeTimeFormat(languageNow(), { numeric: "always", style: "short" });
-  return format.format(-Math.floor(past_s / size), unit);
+  return formatOf("ago", languageNow()).format(-Math.floor(past_s / size), unit);
 }
 
-const exactly = (at_s) => new Date(at_s * 1000).toLocaleString(languageNow());
+const exactly = (date) => formatOf("exactly", languageNow()).format(date);
 
 /** "3 minutes ago", which grows older by itself. */
 export function time(at_s) {
@@ -35,13 +49,18 @@ export function time(at_s) {
   if (Number.isNaN(date.getTime())) return h("span.unknown", {}, t("unknown")); // a clock gone mad
   return h(
     "time",
-    { datetime: date.toISOString(), title: exactly(at_s), "data-at": at_s },
+    { datetime: date.toISOString(), title: exactly(date), "data-at": at_s },
     ago(at_s),
   );
 }
 
 /** A time to come, or one that must be exact. */
-export const moment = (at_s) => h("span", {}, exactly(at_s));
+export function moment(at_s) {
+  const date = new Date(at_s * 1000);
+  return Number.isNaN(date.getTime())
+    ? h("span.unknown", {}, t("unknown"))
+    : h("span.moment", {}, exactly(date));
+}
 
 export function refreshTimes() {
   for (const element of document.querySelectorAll("time[data-at]"))
@@ -116,6 +135,27 @@ export function score(value) {
   if (value === null || value === undefined) return orUnknown(null);
   const tone = value >= 80 ? "good" : value >= 50 ? "warn" : "bad";
   return h(`span.score.${tone}`, {}, String(value));
+}
+
+// How a name says its unit.
+const UNIT_SIGNS = {
+  percent: "%",
+  c: "°C",
+  g: "g",
+  kg: "kg",
+  mm: "mm",
+  v: "V",
+  a: "A",
+  ms: "ms",
+  s: "s",
+};
+
+/** A measured value with the unit that its name says. */
+export function measure(name, value) {
+  const sign = UNIT_SIGNS[name.slice(name.lastIndexOf("_") + 1)];
+  const size = Math.abs(value);
+  const said = size < 1e9 ? number(value, size < 10 ? 2 : 1) : value.toExponential(2);
+  return name.includes("_") && sign ? `${said} ${sign}` : said;
 }
 
 /** A machine's own words and numbers, whatever they are. */

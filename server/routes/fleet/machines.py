@@ -5,17 +5,24 @@ from __future__ import annotations
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.http.answers import answer
 from server.http.callers import OperatorsOnly
-from server.http.described import talk
-from server.http.numbers import Before, Limit, Number, OfMachine
+from server.http.described import file, talk
+from server.http.numbers import Before, Hours, Limit, Number, OfMachine
 from server.http.problems import Refused
-from server.payloads.fleet import Fleet, FleetDeposits, Machine, MachineDetail, Telemetry
+from server.payloads.fleet import (
+    Fleet,
+    FleetDeposits,
+    History,
+    Machine,
+    MachineDetail,
+    Telemetry,
+)
 from server.services import Here, Services
 from server.store import fleet
-from server.store.database import row
+from server.store.database import Connection, row
+from server.store.history import history
 from server.tables import images
 
 router = APIRouter(tags=["fleet"], dependencies=[OperatorsOnly])
@@ -56,6 +63,15 @@ async def measured(here: Here, rvm_id: Number, batches: Limit = RECENT) -> Respo
         return answer(Telemetry(await fleet.samples(connection, rvm_id, batches)))
 
 
+@router.get("/machines/{rvm_id}/history", **talk(None, History, s404="No such machine."))
+async def measured_lately(here: Here, rvm_id: Number, hours: Hours = 1) -> Response:
+    """The same over some hours, folded into slots: for a plot."""
+    async with here.database.read() as connection:
+        await _machine(here, connection, rvm_id)
+        now_s, window_s = here.clock.wall_s(), hours * 3600.0
+        return answer(await history(connection, rvm_id, now_s, window_s, here.settings.telemetry_s))
+
+
 @router.get("/deposits", **talk(None, FleetDeposits))
 async def newest_deposits(
     here: Here,
@@ -72,13 +88,13 @@ async def newest_deposits(
 @router.get(
     "/files/{file_id}",
     response_class=FileResponse,
-    responses={401: {"description": "No token."}, 404: {"description": "There is no such file."}},
+    **file(s404="There is no such file."),
 )
 async def one_file(here: Here, file_id: Number) -> Response:
     """A file, as it was sent; a browser must not take a machine's file for a page of ours."""
     async with here.database.read() as connection:
         image = await row(connection, sa.select(images).where(images.c.id == file_id))
-    if image is None:
+    if image is None or not here.blobs.path_of(image.sha256).exists():
         raise Refused(404)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
     return FileResponse(
@@ -89,13 +105,13 @@ async def one_file(here: Here, file_id: Number) -> Response:
     )
 
 
-async def snapshot(here: Services, connection: AsyncConnection) -> Fleet:
+async def snapshot(here: Services, connection: Connection) -> Fleet:
     """The fleet now; what a live page shows."""
     now_s = here.clock.wall_s()
     return Fleet(now_s, await fleet.machines(connection, now_s, here.settings.heartbeat_s))
 
 
-async def _machine(here: Services, connection: AsyncConnection, rvm_id: int) -> Machine:
+async def _machine(here: Services, connection: Connection, rvm_id: int) -> Machine:
     now_s = here.clock.wall_s()
     found = await fleet.machines(connection, now_s, here.settings.heartbeat_s, rvm_id)
     if not found:

@@ -10,12 +10,13 @@ from server.http.answers import answer, nothing
 from server.http.bodies import says
 from server.http.callers import AsOperator, OperatorsOnly
 from server.http.described import talk
-from server.http.numbers import Before, Limit, Number
+from server.http.numbers import Before, Limit, Number, OfMachine
 from server.http.problems import Refused
 from server.payloads.fleet import (
     Audit,
     EnrolmentToken,
     EnrolmentTokens,
+    FleetSessions,
     Maintenance,
     MakeEnrolment,
     MakeUser,
@@ -25,7 +26,7 @@ from server.payloads.fleet import (
 )
 from server.routes.fleet.machines import RECENT
 from server.services import Here
-from server.store import audit, enrolments, operators, tokens, users, values
+from server.store import audit, enrolments, operators, served, tokens, users, values
 
 router = APIRouter(tags=["fleet"], dependencies=[OperatorsOnly])
 
@@ -94,15 +95,33 @@ async def rewards(here: Here) -> Response:
         return answer(await operators.rewards(connection))
 
 
-@router.put("/rewards", **talk(Rates, RewardTable))
+@router.put("/rewards", **talk(Rates, RewardTable, s409="`version` is not the newest any more."))
 async def change_rewards(
     here: Here, operator: AsOperator, said: Annotated[Rates, says(Rates)]
 ) -> Response:
     """Another table from now on; deposits keep the version by which they were counted."""
     async with here.database.write() as connection:
         now_s = here.clock.wall_s()
+        if said.version is not None:
+            await operators.check_rewards(connection, said.version)
         await operators.add_rewards(connection, said.rates, operator.name, now_s)
         return answer(await operators.rewards(connection))
+
+
+@router.get("/sessions", **talk(None, FleetSessions))
+async def newest_sessions(
+    here: Here,
+    rvm_id: OfMachine = None,
+    owner: served.Owner | None = None,
+    before: Before = None,
+    limit: Limit = RECENT,
+) -> Response:
+    """Who was served, and what he was given; `before` a session's number, to turn the page."""
+    async with here.database.read() as connection:
+        found = await served.newest_sessions(
+            connection, limit, rvm_id=rvm_id, owner=owner, before=before
+        )
+    return answer(FleetSessions(found))
 
 
 @router.put("/maintenance", **talk(Maintenance))
@@ -119,7 +138,9 @@ async def maintain(
 
 
 @router.get("/audit", **talk(None, Audit))
-async def audit_log(here: Here, before: Before = None, limit: Limit = RECENT) -> Response:
-    """Who has changed what; `before` an entry's number, to turn the page."""
+async def audit_log(
+    here: Here, rvm_id: OfMachine = None, before: Before = None, limit: Limit = RECENT
+) -> Response:
+    """Who has changed what, anywhere or at one machine; `before` an entry's number."""
     async with here.database.read() as connection:
-        return answer(Audit(await operators.log(connection, limit, before)))
+        return answer(Audit(await operators.log(connection, limit, before, rvm_id)))

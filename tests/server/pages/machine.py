@@ -94,6 +94,16 @@ class Machine:
         event = {"key": f"{kind}-1", "kind": kind, "at": self.now_s - 90, "fields": fields}
         self.say("POST", "/edge/events", {"items": [event]})
 
+    def measure(self, minutes_ago: float, **values: float | None) -> None:
+        at = self.now_s - 60 * minutes_ago
+        sample = {"at": at, "monotonic_s": 1.0, "values": values, "historical": True}
+        self.say("POST", "/edge/telemetry", {"key": f"t-{minutes_ago}", "samples": [sample]})
+
+    def close(self, session: str, **more: Any) -> None:
+        began = {"started_at": self.now_s - 90, "ended_at": self.now_s - 20}
+        item = {"key": session, "kind": "guest", **began, "credited": 0, "refused": 0, **more}
+        self.say("POST", "/edge/sessions", {"items": [item]})
+
     def orders(self) -> list[dict[str, Any]]:
         answer = self.http.get("/edge/commands", params={"after": 0})
         return list(answer.json()["data"]["commands"])

@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("fastapi", reason="needs the extra [server]")
 
+from fastapi import APIRouter
+from starlette.responses import StreamingResponse
+
+from server.clock import SystemClock
 from server.pages.live import KEEP_ALIVE_S, LOOK_S, WATCHERS_MAX, Change, Live, change_between
 from server.payloads.fleet import Fleet, Machine
-from tests.server.pusher.running import ManualClock
+from tests.server.pusher.running import PATIENCE_S, ManualClock, running, until
 
 
 def machine(rvm_id: int, status: str = "active") -> Machine:
@@ -104,9 +108,37 @@ def test_watchers_are_bounded_and_who_has_gone_makes_room():
         for watch in watches:
             await anext(watch)
         assert live.is_full
+        late = live.watch(look)  # asked while there was still room
+        assert [event async for event in late] == []
         await watches[0].aclose()
         assert not live.is_full
         for watch in watches[1:]:
             await watch.aclose()
+
+    asyncio.run(watching())
+
+
+def test_a_watcher_whose_connection_breaks_makes_room():
+    live = Live(SystemClock())
+    routes = APIRouter()
+    looks = 0
+
+    async def look() -> Fleet:
+        nonlocal looks
+        looks += 1
+        return Fleet(0.0, (machine(1, f"{looks}"),))  # there is always something to tell
+
+    @routes.get("/live")
+    async def watch():
+        return StreamingResponse(live.watch(look))
+
+    async def watching():
+        async with running(also=routes) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\n\n"), PATIENCE_S)
+            assert live.watchers == 1
+            writer.transport.abort()
+            await until(lambda: live.watchers == 0)
 
     asyncio.run(watching())

@@ -1,107 +1,29 @@
 """The fleet page in a browser, against the platform as a process."""
 
-import base64
-import json
 import re
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra [server]")
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from supervisors.clock import SystemClock
+from tests.server.pages.looking import EVIL, open_machine, sign_in
 from tests.server.pages.machine import Machine, Operator
-from tests.server.pages.platform import TOKEN, browser, platform
-
-AXE = Path(__file__).parents[2] / "peers/node_modules/axe-core/axe.min.js"
-PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+from tests.server.pages.platform import TOKEN, platform
 
 # Some seconds each, and minutes where the machine is busy.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with platform(tmp_path_factory.mktemp("platform")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def operator(url):
-    return Operator(url, TOKEN)
-
-
-@pytest.fixture(scope="module")
-def machines(operator):
-    now_s = SystemClock().wall()
-    good = Machine(operator, "rvm-1", "Gambir", now_s)
-    good.beat(waiting={"money": 1, "telemetry": 2})
-    good.stand("active", health_score=97, current_load=40.0)
-    good.send_picture("picture-1", PICTURE)
-    good.deposit("rvm-1-1-1", image_path="picture-1")
-    bad = Machine(operator, "rvm-2", EVIL, now_s)
-    bad.stand("error", reason=EVIL, health_score=12)
-    bad.happen("gate.jammed", why=EVIL)
-    bad.deposit("rvm-2-1-1", waste_type=EVIL, state="review", reason=EVIL)
-    return good, bad
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    expect.set_options(timeout=20_000)
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def signed_in(chromium, url, machines):
-    """One page for all tests that are content with it, and what has gone wrong on its console."""
-    context = chromium.new_context(locale="en", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.goto(f"{url}/fleet")
-    sign_in(page)
-    yield page, wrong
-    context.close()
-
-
-@pytest.fixture
-def page(signed_in):
-    """Signed in, in English, with the list; nothing may go wrong on its console."""
-    page, wrong = signed_in
-    page.keyboard.press("Escape")  # what the test before has left open
-    page.evaluate("location.hash = '#/'")
-    expect(page.get_by_label("Search")).to_be_visible()
-    yield page
-    assert wrong == []
-
-
-def sign_in(page: Page) -> None:
-    page.get_by_label("Operator token").fill(TOKEN)
-    page.keyboard.press("Enter")
-    expect(page.locator("tbody tr")).not_to_have_count(0)
-
-
-def open_machine(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name).click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(name)
-
-
-def test_a_wrong_token_is_told_and_not_kept(chromium, url):
+@pytest.mark.parametrize("token", ["not the operator's", "wrong", "токен"])
+def test_a_wrong_token_is_told_and_not_kept(chromium, url, token):
     context = chromium.new_context(locale="en")
     page = context.new_page()
     page.goto(f"{url}/fleet")
-    page.get_by_label("Operator token").fill("not the operator's")
+    page.get_by_label("Operator token").fill(token)
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("not that of an operator")
     assert page.evaluate("sessionStorage.length") == 0
@@ -264,6 +186,7 @@ def test_it_speaks_both_languages_and_remembers_which(page):
     page.get_by_role("button", name="Bahasa Indonesia").click()
     expect(page.locator("html")).to_have_attribute("lang", "id")
     expect(page.locator("thead")).to_contain_text("Terakhir terlihat")
+    expect(page.get_by_role("button", name="English")).to_be_focused()
     page.reload()
     expect(page.get_by_role("button", name="Keluar")).to_be_visible()
     keys = page.evaluate(
@@ -272,42 +195,6 @@ def test_it_speaks_both_languages_and_remembers_which(page):
     assert keys[0] == keys[1]
     page.get_by_role("button", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_and_nothing_is_cut_off(chromium, url, machines, scheme, width):
-    if not AXE.exists():
-        pytest.skip("needs axe-core: run tests/peers/install")
-    context = chromium.new_context(
-        locale="en", color_scheme=scheme, viewport={"width": width, "height": 800}
-    )
-    page = context.new_page()
-    page.goto(f"{url}/fleet")
-    check_with_axe(page)
-    sign_in(page)
-    check_with_axe(page)
-    open_machine(page, "Gambir")
-    expect(page.locator("dl").first).to_be_visible()
-    check_with_axe(page)
-    page.get_by_role("button", name="Send a command").click()
-    page.get_by_label("Command", exact=True).select_option("gate_open")
-    check_with_axe(page)
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Enrolment tokens").click()
-    page.get_by_role("button", name="Make a token").click()
-    expect(page.get_by_label("Token", exact=True)).to_be_visible()
-    check_with_axe(page)
-    context.close()
-
-
-def check_with_axe(page: Page) -> None:
-    # Through the debugger's door: the page's policy would not let the script in.
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document)")
-    told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
-    assert told == [], json.dumps(told, indent=1)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_the_page_comes_back_by_itself_when_the_platform_does(chromium, tmp_path):

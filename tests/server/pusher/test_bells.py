@@ -1,5 +1,9 @@
 import asyncio
+import contextlib
 import logging
+
+import pytest
+from aiohttp import web
 
 from protocol.platform.pusher import app_url, channel_signature
 from server.bell import PusherApp
@@ -122,3 +126,72 @@ def test_the_line_of_rings_is_bounded_and_its_oldest_goes_first(monkeypatch):
 
     monkeypatch.setattr(bells, "WAITING_MAX", 2)
     asyncio.run(conversation())
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (301, ""),
+        (307, "{}"),
+        (200, '{"error":"The secret authentication failed","code":401}'),
+    ],
+)
+def test_an_answer_that_takes_nothing_is_noticed_whatever_its_status(caplog, status, body):
+    async def conversation():
+        async def refuse(_: web.Request) -> web.Response:
+            return web.Response(status=status, text=body, headers={"Location": "/elsewhere"})
+
+        async with serving(refuse) as url:
+            bell = ExternalBell(url, APP, SystemClock())
+            async with bell.running():
+                await bell.ring("private-rvm.1", "command", {"n": 1})
+                await until(lambda: f"status {status}" in caplog.text)
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize("body", ["", "{}", "ok", '{"ok":true}', '{"channels":{}}', "\xff" * 9000])
+def test_an_answer_of_success_may_have_any_words(caplog, body):
+    async def conversation():
+        asked = []
+
+        async def take(request: web.Request) -> web.Response:
+            asked.append(request)
+            return web.Response(text=body)
+
+        async with serving(take) as url:
+            bell = ExternalBell(url, APP, SystemClock())
+            async with bell.running():
+                for n in range(2):
+                    await bell.ring("private-rvm.1", "command", {"n": n})
+                await until(lambda: len(asked) == 2)
+        assert "does not take" not in caplog.text
+
+    asyncio.run(conversation())
+
+
+def test_a_wrong_secret_is_noticed_at_soketi(tmp_path, caplog):
+    async def conversation(server):
+        app = PusherApp(server.app_id, server.key, "another secret")
+        bell = ExternalBell(server.http_url, app, SystemClock())
+        async with bell.running():
+            await bell.ring("private-rvm.1", "command", {"n": 1})
+            await until(lambda: "does not take" in caplog.text)
+
+    with soketi(tmp_path) as server:
+        asyncio.run(conversation(server))
+
+
+@contextlib.asynccontextmanager
+async def serving(handler):
+    """Another server, which answers every publication with this."""
+    app = web.Application()
+    app.router.add_post("/apps/{id}/events", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -1,11 +1,12 @@
-"""Who says nothing, and who does not listen."""
+"""Who says nothing, who does not listen, and who says what nobody hears."""
 
 import asyncio
+import contextlib
 import socket
 
 from server.pusher.limits import Limits
 from server.pusher.serving import UNREAD_S, listen
-from tests.server.pusher.running import APP, Client, ManualClock, running, until
+from tests.server.pusher.running import APP, PATIENCE_S, Client, ManualClock, running, until
 
 
 def test_a_silent_client_is_asked_and_then_closed_though_it_is_subscribed_to_nothing():
@@ -91,6 +92,64 @@ def test_the_kernel_ends_connections_whose_client_takes_nothing():
     ):
         ends_ms = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert ends_ms == 1000 * UNREAD_S
+
+
+def test_pings_whose_answers_are_not_read_do_not_pile_up():
+    async def conversation():
+        async with running() as server, Client(server.ws_url()) as witness:
+            await witness.meet()
+            _, writer = await _deaf_client(server.port)
+            await until(lambda: list(server.hub.rooms()) != [])
+            ping = bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + b"p" * 125
+            sent_bytes = await _flood(writer, ping * 500)
+            # What the kernel takes for both sides, and what we keep.
+            assert sent_bytes < 40_000_000
+            await until(lambda: server.hub.socket_count == 1)
+            await witness.is_served()
+
+    asyncio.run(conversation())
+
+
+def test_a_message_in_endless_pieces_is_not_kept():
+    async def conversation():
+        async with running() as server, Client(server.ws_url()) as witness:
+            await witness.meet()
+            _, writer = await _deaf_client(server.port)
+            await until(lambda: list(server.hub.rooms()) != [])
+            writer.write(bytes([0x01, 0x80, 0, 0, 0, 0]))
+            await _flood(writer, bytes([0x00, 0x80, 0, 0, 0, 0]) * 1000)
+            await until(lambda: server.hub.socket_count == 1)
+            await witness.is_served()
+
+    asyncio.run(conversation())
+
+
+def test_a_message_in_a_few_pieces_with_pings_between_them_is_heard():
+    async def conversation():
+        async with running() as server:
+            reader, writer = await _deaf_client(server.port)
+            text = b'{"event":"pusher:ping"}'
+            for _ in range(3):
+                pieces = [bytes([byte]) for byte in text]
+                for at, piece in enumerate(pieces):
+                    opcode = 0x01 if at == 0 else 0x80 if at == len(pieces) - 1 else 0x00
+                    writer.write(bytes([opcode, 0x81, 0, 0, 0, 0]) + piece)
+                    writer.write(bytes([0x89, 0x80, 0, 0, 0, 0]))
+                await asyncio.wait_for(reader.readuntil(b"pusher:pong"), PATIENCE_S)
+            writer.close()
+
+    asyncio.run(conversation())
+
+
+async def _flood(writer, frames):
+    """Say it until the connection ends; how many bytes were taken."""
+    sent_bytes = 0
+    with contextlib.suppress(ConnectionError):
+        while sent_bytes < 200_000_000:
+            writer.write(frames)
+            await asyncio.wait_for(writer.drain(), PATIENCE_S)
+            sent_bytes += len(frames)
+    return sent_bytes
 
 
 async def _deaf_client(port: int):

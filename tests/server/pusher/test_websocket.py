@@ -305,6 +305,48 @@ def test_channels_and_members_are_bounded():
     asyncio.run(conversation())
 
 
+def test_channels_that_anybody_may_make_are_bounded_and_signed_ones_have_their_place():
+    async def conversation():
+        async with (
+            running(Limits(open_channels=2)) as server,
+            Client(server.ws_url()) as stranger,
+            Client(server.ws_url()) as machine,
+        ):
+            await stranger.meet()
+            await stranger.join("one")
+            await stranger.join("cache-two")
+            await stranger.hear("pusher:cache_miss")
+            await stranger.ask_to_join("three")
+            assert await stranger.hear_error() == 4100
+            await (await machine.meet()).join("private-rvm.1")
+            await machine.join("one")  # there is such a channel already
+            await stranger.say("pusher:unsubscribe", {"channel": "one"})
+            await stranger.say("pusher:unsubscribe", {"channel": "cache-two"})
+            await stranger.join("three")
+            await stranger.ask_to_join("four")
+            assert await stranger.hear_error() == 4100
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"user_id":"%s"}' % ("x" * 129),
+        '{"user_id":"1","user_info":"%s"}' % ("x" * 1024),
+    ],
+)
+def test_a_presence_channel_does_not_carry_a_story_about_everybody(data):
+    async def conversation():
+        async with running() as server, Client(server.ws_url()) as client:
+            await client.meet()
+            await client.ask_to_join("presence-x", data)
+            assert await client.hear_error() == 4200
+            assert not list(server.hub.rooms())
+
+    asyncio.run(conversation())
+
+
 def test_when_the_server_ends_everybody_is_asked_to_come_back():
     async def conversation():
         async with contextlib.AsyncExitStack() as still_here, running() as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
@@ -44,6 +45,7 @@ def scan(platform: Platform, user: Asker, machine: Machine, **word):
     async def answer() -> None:
         commands = []
         while not commands:
+            await asyncio.sleep(0.005)
             found = await machine.sending("GET", "/edge/commands")
             commands = found.json()["data"]["commands"]
         path = f"/edge/commands/{commands[0]['id']}/reports"
@@ -200,3 +202,37 @@ def test_a_claim_signed_with_a_key_that_was_replaced_is_good(platform: Platform)
     platform.machine()
     token = claim_of(old, "rvm-1-s-1-1", 1)
     assert user.post("/claims", {"token": token}).status_code == 201
+
+
+@pytest.mark.parametrize(("days", "status"), [(29, 201), (30, 422)])
+def test_a_key_that_is_gone_pays_for_as_long_as_its_claims_live(
+    either: Platform, days: int, status: int
+):
+    old = either.machine()
+    either.machine()  # the same one, with another key
+    either.time.now_s += days * 86400
+    # A clock that was never set: by itself this claim has no end.
+    claim = claim_of(old, "rvm-1-s-1-9", 3, clock_quality="bad")
+    answer = either.user().post("/claims", {"token": claim})
+    assert answer.status_code == status
+    if status != 201:
+        assert answer.json()["code"] == "bad_signature"
+
+
+def test_a_machine_that_says_nothing_is_waited_for_for_a_minute(start: Start):
+    platform = start(session_wait_s=0.0)
+    machine, user = platform.machine(), platform.user()
+    said = {"hardware_id": machine.hardware_id, "code": "7QK3M9T2XW4B8HZD"}
+    asked = user.post("/sessions", said).json()["data"]
+    path = f"/sessions/{asked['request_id']}"
+    platform.time.now_s += 59
+    assert user.get(path).json()["data"]["state"] == "waiting"
+    platform.time.now_s += 1
+    over = user.get(path).json()["data"]
+    assert (over["state"], over["code"]) == ("refused", "no_answer")
+    # It had begun, and could not say so: what it took is the user's all the same.
+    sent = machine.get("/edge/commands").json()["data"]["commands"][0]
+    machine.sends_report(sent["id"], "succeeded", result={"session": "rvm-1-s-1-1"})
+    machine.post("/deposits", machine.deposit())
+    assert user.get(path).json()["data"]["state"] == "started"
+    assert total(user) == RATE

@@ -123,3 +123,20 @@ def test_a_deposit_keeps_the_table_by_which_it_was_counted(platform: Platform):
     )
     assert [tuple(one) for one in counted] == [(7, 2), (10, 2), (1, 3), (None, None)]
     assert platform.read(sa.select(reward_entries)) == []
+
+
+def test_a_session_that_is_longer_than_a_key_is_refused_and_not_a_fault(
+    either: Platform, machine: Machine
+):
+    long = machine.deposit(session_token="".join(map(str, range(5000))))
+    answer = machine.post("/deposits", long)
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["session_token"])
+    batch = machine.post("/deposits/batch", {"items": [long, machine.deposit(2)]})
+    statuses = [one["status"] for one in batch.json()["data"]["results"]]
+    assert statuses == ["refused", "created"]
+
+
+def test_a_batch_of_bad_ones_only_is_answered(either: Platform, machine: Machine):
+    batch = machine.post("/deposits/batch", {"items": [{"key": "a"}, {"key": "b"}]})
+    assert [one["status"] for one in batch.json()["data"]["results"]] == ["refused", "refused"]
+    assert rows(either) == 0

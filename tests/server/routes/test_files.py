@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from protocol.platform.media import FILE_BYTES_MAX, PIECE_BYTES_MAX, PIECE_TYPE
+from server.store.images import OPEN_MAX
 from tests.server.platform import Machine, Platform, sha256
 
 PICTURE = random.Random(7).randbytes(300_000)
@@ -207,3 +208,52 @@ def test_an_empty_file_is_a_file(platform: Platform):
     name = begin(machine, metadata(b""))["upload_id"]
     assert machine.post(f"/uploads/{name}/end").status_code == 200
     assert stored(platform) == [blob(b"")]
+
+
+def test_the_end_that_is_asked_for_twice_at_once_is_one_file(either: Platform):
+    machine = either.machine()
+    upload = begin(machine)["upload_id"]
+    add(machine, upload, 0, PICTURE)
+    answers = either.together(
+        *(machine.sending("POST", f"/uploads/{upload}/end") for _ in range(5))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert stored(either) == [blob(PICTURE)]
+
+
+def test_an_end_that_was_cut_short_before_it_was_written_down_needs_no_bytes_again(
+    platform: Platform,
+):
+    machine = platform.machine()
+    upload = begin(machine)["upload_id"]
+    add(machine, upload, 0, PICTURE)
+    blobs = platform.app.state.services.blobs
+    blobs.complete(blobs.part_of(upload), sha256(PICTURE), len(PICTURE))  # and the power goes
+    assert offset(machine, upload) == len(PICTURE)
+    assert machine.post(f"/uploads/{upload}/end").status_code == 200
+    assert stored(platform) == [blob(PICTURE)]
+
+
+def test_a_machine_that_begins_without_end_takes_no_more_room(platform: Platform):
+    machine, other = platform.machine("rvm-1"), platform.machine("rvm-2")
+    kept = begin(other)["upload_id"]
+    ids = [begin(machine, metadata(key=f"f{n}"))["upload_id"] for n in range(OPEN_MAX + 3)]
+    assert sorted(stored(platform)) == sorted(f"parts/{one}" for one in (*ids[3:], kept))
+    assert machine.ask("HEAD", f"/uploads/{ids[0]}").status_code == 404
+    assert offset(machine, ids[-1]) == 0
+
+
+def test_what_is_here_already_is_begun_once_however_often_it_is_asked_for(platform: Platform):
+    machine = platform.machine()
+    send(machine)
+    begun = [begin(machine) for _ in range(3)]
+    assert begun[0] == begun[1] == begun[2]
+    assert begun[0]["offset"] == len(PICTURE)
+
+
+def test_a_file_that_the_disk_has_lost_is_not_there(platform: Platform):
+    machine = platform.machine()
+    known = send(machine).json()["data"]
+    (platform.settings.files_dir / blob(PICTURE)).unlink()
+    assert platform.operator.get(f"/fleet/files/{known['file_id']}").status_code == 404

@@ -7,7 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from protocol.platform.identity import Welcome
-from server.tables import api_tokens, enrolment_tokens, reverse_vending_machines
+from server.store import machines
+from server.tables import (
+    ai_model_versions,
+    api_tokens,
+    enrolment_tokens,
+    reverse_vending_machines,
+)
 from tests.server.platform import Machine, Platform, Start
 
 BIRTH = {"boot_id": "b1", "epoch": 7, "at": 1.0, "versions": {"rvm-edge": "0.1", "model": "m3"}}
@@ -213,3 +219,38 @@ def test_a_heartbeat_of_an_unknown_run_is_asked_for_a_birth(platform: Platform):
     assert is_asked(epoch=8)
     machine.post("/edge/deaths", {"epoch": 7, "boot_id": "b1"})
     assert is_asked()
+
+
+def test_a_token_for_any_machine_takes_no_machine_s_place(either: Platform):
+    machine, token = either.machine("rvm-1"), either.enrolment_token()
+    answer = Machine(either, hardware_id="rvm-1").enrol(token)
+    assert (answer.status_code, answer.json()["code"]) == (403, "enrolment_refused")
+    assert machine.get("/edge/commands").status_code == 200
+    # Its own key is no other machine's, and the token is still good.
+    assert machine.enrol(token).status_code == 201
+
+
+def test_a_machine_that_has_seen_more_commands_than_we_know_of_misses_none(either: Platform):
+    machine = either.machine()
+    machine.post("/edge/births", {**BIRTH, "commands_after": 17})
+    path = f"/fleet/machines/{machine.rvm_id}/commands"
+    assert either.operator.post(path, {"type": "ping"}).json()["data"]["seq"] == 18
+    pulse = machine.post("/edge/heartbeats", heartbeat(commands_after=30)).json()["data"]
+    assert pulse["commands_last"] == 30
+    assert either.operator.post(path, {"type": "ping"}).json()["data"]["seq"] == 31
+    machine.post("/edge/births", {**BIRTH, "commands_after": 0})
+    assert either.operator.post(path, {"type": "ping"}).json()["data"]["seq"] == 32
+
+
+def test_the_names_of_models_that_one_machine_says_are_bounded(
+    either: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(machines, "MODELS_MAX", 3)
+    machine = either.machine()
+    for number in range(5):
+        versions = {"model": f"{number}{'x' * 5000}"}
+        answer = machine.post("/edge/births", {**BIRTH, "versions": versions})
+        assert answer.status_code == 200
+    names = either.read(sa.select(ai_model_versions.c.name))
+    assert len(names) == 3
+    assert {len(name) for (name,) in names} == {machines.MODEL_LETTERS_MAX}

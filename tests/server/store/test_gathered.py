@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from server.migrations import migrate
 from server.settings import database_url
@@ -102,3 +103,28 @@ def test_who_has_gone_stops_nobody(tmp_path: Path):
     answer, found = run("", tmp_path, scenario)
     assert answer == "stays"
     assert "stays" in found
+
+
+def test_a_database_that_is_away_is_tried_once_for_all_who_wait(tmp_path: Path):
+    class Away:
+        tries = 0
+
+        @contextlib.asynccontextmanager
+        async def write(self):
+            self.tries += 1
+            raise OperationalError("BEGIN", {}, Exception("away"))
+            yield
+
+    async def scenario():
+        away = Away()
+        gathered = Gathered(away)  # type: ignore[arg-type]
+        waiting = [asyncio.create_task(gathered.write(add(f"u{number}"))) for number in range(9)]
+        await asyncio.sleep(0)
+        gathered.start()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        await gathered.stop()
+        return away.tries, answers
+
+    tries, answers = asyncio.run(scenario())
+    assert tries == 1
+    assert all(isinstance(one, OperationalError) for one in answers)
