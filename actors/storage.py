@@ -28,10 +28,11 @@ from actors.store.commands import (
     store_commands,
 )
 from actors.store.deposits import open_epoch, review_deposit, store_deposit
-from actors.store.outbox import ack, peek, put, refuse
+from actors.store.outbox import ack, peek, put, refuse, resend
 from actors.store.sessions import store_session
 from actors.store.store import Operation, Store, StoreBroken
 from actors.store.tables import Tables, entries
+from actors.store.upkeep import note_maintenance
 from config.settings import StorageSettings
 from models.ledger.chain import Damaged
 from protocol.envelope import Envelope
@@ -47,6 +48,7 @@ from protocol.storage import (
     ListCommands,
     ListDeposits,
     ListSessions,
+    NoteMaintenance,
     OpenCommands,
     OpenEpoch,
     OpenSessions,
@@ -55,6 +57,7 @@ from protocol.storage import (
     PeekOutbox,
     PutOutbox,
     RefuseOutbox,
+    ResendRefused,
     ReviewDeposit,
     Sessions,
     StoreCommands,
@@ -192,10 +195,21 @@ class Storage(Actor):
         operation = partial(refuse, outbox=outbox, sequence=sequence, why=why)
         return self._later(operation, told)
 
+    @handles(ResendRefused, deadline_s=FLUSH_DEADLINE_S, command=True)
+    def resend_refused(self, message: ResendRefused) -> Any:
+        """Offer the platform again what it has refused."""
+        told = partial(self.ctx.emit, "outbox_resent", outbox=message.outbox)
+        return self._later(partial(resend, outbox=message.outbox), told)
+
     @handles(StoreCommands, deadline_s=FLUSH_DEADLINE_S)
     def store_commands(self, message: StoreCommands) -> Any:
         """Write how remote commands stand."""
         return self._later(partial(store_commands, message=message))
+
+    @handles(NoteMaintenance, deadline_s=FLUSH_DEADLINE_S)
+    def note_maintenance(self, message: NoteMaintenance) -> Any:
+        """Remember when somebody looked after the machine."""
+        return self._later(partial(note_maintenance, message=message))
 
     @handles(Flush, deadline_s=FLUSH_DEADLINE_S)
     def flush(self, message: Flush) -> None:

@@ -5,7 +5,7 @@ Start order is written order; stop order is its reverse. Nobody else starts an a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from actors.sensors.actor import Sensors
 from actors.session.actor import Session
 from actors.storage import Storage
 from actors.uplink import Courier, Link, Media, Reports
+from actors.uplink.birth import capabilities, shares_evidence
 from actors.uplink.channel import Channel
 from actors.uplink.commands import Commands
 from actors.uplink.sync import Sync
@@ -82,7 +83,36 @@ def machine(
     settings: Settings, drivers: Drivers, data_dir: Path, hardware_id: str
 ) -> SupervisorSpec:
     """The root: when it gives up, the process ends and systemd starts it again."""
+    there_are = tuple(_paths(_root(settings, drivers, data_dir, hardware_id, ())))
+    return _root(settings, drivers, data_dir, hardware_id, there_are)
+
+
+def _paths(spec: SupervisorSpec, prefix: str = "") -> Iterator[str]:
+    """Addresses of all actors below a supervisor, in the order in which they start."""
+    for child in spec.children:
+        path = f"{prefix}/{child.id}"
+        if isinstance(child.start, SupervisorSpec):
+            yield from _paths(child.start, path)
+        else:
+            yield path
+
+
+def _root(
+    settings: Settings,
+    drivers: Drivers,
+    data_dir: Path,
+    hardware_id: str,
+    there_are: tuple[str, ...],
+) -> SupervisorSpec:
+    """Args: there_are: addresses of all actors, for the platform."""
     world = () if drivers.world is None else (drivers.world,)
+    can = capabilities(
+        settings,
+        has_camera=bool(drivers.source),
+        has_scale=bool(drivers.analog.target),
+        is_simulated=drivers.world is not None,
+    )
+    born = {"capabilities": can, "actors": there_are}
     return SupervisorSpec(
         (
             _storage(settings, data_dir),
@@ -90,7 +120,7 @@ def machine(
             ChildSpec("machine", _body(settings, drivers)),
             ChildSpec("vision", _vision(settings, drivers, data_dir)),
             ChildSpec("service", _service(settings, data_dir, hardware_id)),
-            ChildSpec("uplink", _uplink(settings, data_dir, hardware_id)),
+            ChildSpec("uplink", _uplink(settings, data_dir, hardware_id, born)),
             ChildSpec("console", _console()),
             ChildSpec("updates", Absent, args={"what": "signed model releases"}),
             ChildSpec("health", Health, args=_health(settings, data_dir)),
@@ -187,6 +217,7 @@ def _inference(settings: Settings, data_dir: Path) -> ChildSpec:
         "evidence": str(data_dir / "evidence"),
         "cache": str(data_dir / "engines"),
         "detail": _ADDRESSES["detail"] if _detail(settings) else "",
+        "evidence_to": _ADDRESSES["media"] if shares_evidence(settings.uplink) else "",
         "allows_faults": settings.machine.profile == "simulated",
     }
     return ChildSpec(
@@ -252,8 +283,12 @@ def _service(settings: Settings, data_dir: Path, hardware_id: str) -> Supervisor
     )
 
 
-def _uplink(settings: Settings, data_dir: Path, hardware_id: str) -> SupervisorSpec:
+def _uplink(
+    settings: Settings, data_dir: Path, hardware_id: str, born: Mapping[str, Any]
+) -> SupervisorSpec:
+    """Args: born: what the platform is told of this machine, besides its settings."""
     link = {
+        **born,
         "limits": settings.uplink,
         "hardware_id": hardware_id,
         "key_file": str(data_dir / "keys" / "device.key"),

@@ -83,7 +83,8 @@ _FREE: Mapping[str, str] = {
     " torn_percent torn_frames_max torn_window_s blurred_percent blurred_refuse_percent"
     " spot_level_percent dirty_looks dirty_percent dirty_refuse_percent alarm_frames",
     "inference": "threads deadline_s backend picture_s_max load_timeout_s build_timeout_s"
-    " memory_mb_max canary_period_s golden_period_s probation_s evidence_mb evidence_reserve_mb",
+    " memory_mb_max canary_period_s golden_period_s probation_s evidence_mb evidence_days"
+    " evidence_reserve_mb",
     "detail": "outline barcode items_max timeout_s",
     "deposit": "boot_timeout_s selftest_timeout_s gate_timeout_s infeed_timeout_s"
     " capture_timeout_s frame_age_s_max decide_timeout_s transport_timeout_s drop_timeout_s"
@@ -101,7 +102,7 @@ _FREE: Mapping[str, str] = {
     "storage": "map_mb map_mb_max group_commit_max reserve_percent event_quota_percent"
     " status_quota_percent telemetry_quota_percent media_quota_percent",
     "uplink": "heartbeat_s telemetry_s connect_timeout_s probe_s return_after_s call_timeout_s"
-    " retry_after_s_max command_poll_s engine_port upload_kb_per_s",
+    " retry_after_s_max command_poll_s engine_port upload_kb_per_s evidence",
     "health": "period_s cpu_alarm_percent cpu_clear_percent memory_alarm_percent"
     " memory_clear_percent disk_alarm_percent disk_clear_percent temperature_alarm_c"
     " temperature_clear_c",

@@ -214,6 +214,9 @@ class InferenceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     # of three at 448×336 takes 0.1 MB: five days at 2 000 items a day.
     evidence_mb: Annotated[int, Meta(ge=0, le=1_048_576)] = 1024
 
+    # Nobody asks for a picture after a quarter of a year, and it may show somebody's hand.
+    evidence_days: Annotated[float, Meta(gt=0, le=3650)] = 90.0
+
     # With less than this free no evidence is written: the rest belongs to ledger and logs.
     evidence_reserve_mb: Annotated[int, Meta(ge=0, le=1_048_576)] = 512
 
@@ -652,6 +655,10 @@ class UplinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     # Pictures go no faster, so that a mobile network has room for what counts; 64 kB/s are three
     # bursts a minute of 1 MB each. 0: as fast as it goes.
     upload_kb_per_s: Annotated[float, Meta(ge=0, le=1_000_000)] = 64.0
+
+    # Pictures and words behind a decision that go to the platform: of what a person there has to
+    # decide, of everything (0.1 MB an item), or none. They show the chamber, and may show a hand.
+    evidence: Literal["off", "review", "all"] = "review"
 
 
 class HealthSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,7 +6,7 @@
     deposit ◀─ Stored | Failed ─ storage
     session ── StoreSession ──▶ storage
     session ◀─ SessionStored | Failed ─ storage
-    person  ── ReviewDeposit ─▶ storage
+    person  ── ReviewDeposit, ResendRefused ─▶ storage
     uplink  ── PeekOutbox, AckOutbox, RefuseOutbox, WatchOutbox ─▶ storage
     uplink  ◀─ OutboxGrew ───── storage
     commands ─ OpenCommands, FindCommands ─▶ storage
@@ -275,6 +275,24 @@ class RefuseOutbox(Message, frozen=True, tag="storage.refuse_outbox"):
     why: str
 
 
+class ResendRefused(Message, frozen=True, tag="storage.resend_refused"):
+    """A person: the platform takes them now; offer it again what it has refused of this class.
+
+    Under the keys that they had, so that what it has taken after all is there once.
+    """
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    outbox: OutboxClass = "money"
+
+
+class Resent(Message, frozen=True, tag="storage.resent"):
+    """Storage: so many wait for the platform again, so many are still among the dead letters."""
+
+    resent: int
+    left: int
+
+
 class OutboxAcked(Message, frozen=True, tag="storage.outbox_acked"):
     """Storage: so many are gone from the class, so many are left."""
 
@@ -375,6 +393,14 @@ class CommandsListed(Message, frozen=True, tag="storage.commands_listed"):
     cursor: int
 
 
+class NoteMaintenance(Message, frozen=True, tag="storage.note_maintenance"):
+    """Reports: somebody looked after the machine at that time (wall clock); the last one counts."""
+
+    delivery: ClassVar[Delivery] = Delivery.EVENT
+
+    at: float
+
+
 class DescribeStore(Message, frozen=True, tag="storage.describe"):
     """Operator: how does the store stand?"""
 
@@ -383,7 +409,8 @@ class StoreDescribed(Message, frozen=True, tag="storage.described"):
     """Storage: sizes in bytes, counts, the head of the chain, and what is wrong with it, if so.
 
     ``room`` says who may still write (`models.ledger.room`); ``damaged`` names the stores that were
-    put aside because they could not be read.
+    put aside because they could not be read. ``maintained_at`` is the wall clock of the last
+    maintenance; 0: none is known.
     """
 
     deposits: int
@@ -400,6 +427,7 @@ class StoreDescribed(Message, frozen=True, tag="storage.described"):
     schema: int = 0
     room: Literal["open", "reserve", "edge"] = "open"
     damaged: tuple[str, ...] = ()
+    maintained_at: float = 0.0
 
 
 StorageMessage = (
@@ -422,6 +450,8 @@ StorageMessage = (
     | OutboxGrew
     | AckOutbox
     | RefuseOutbox
+    | ResendRefused
+    | Resent
     | OutboxAcked
     | StoreCommands
     | CommandsStored
@@ -430,6 +460,7 @@ StorageMessage = (
     | CommandsFound
     | ListCommands
     | CommandsListed
+    | NoteMaintenance
     | DescribeStore
     | StoreDescribed
 )

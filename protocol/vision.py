@@ -5,6 +5,7 @@
     deposit ── Classify ──────▶ inference   what is on those pictures?
     deposit ◀─ Classified | ClassifyFailed ─ inference
     deposit ── Concluded ─────▶ inference   how it ended, for the evidence
+    inference ── EvidenceKept ▶ media       its files are there, for the platform
     inference ── Examine ─────▶ detail      outline and bar code, outside the decision path
     inference ◀─ Examined ─ detail
 
@@ -132,6 +133,17 @@ class Concluded(Message, frozen=True, tag="vision.concluded"):
     beams_ms: dict[str, float] = msgspec.field(default_factory=dict)
 
 
+class EvidenceKept(Message, frozen=True, tag="vision.evidence_kept"):
+    """Inference: what the decision about this deposit rested on is written, with its end.
+
+    Attributes:
+        directory: where its files are, until the quota wants their place.
+    """
+
+    record: DepositRecord
+    directory: str
+
+
 class Outline(msgspec.Struct, frozen=True):
     """Where a thing is, exactly: a polygon in pixels of the original picture."""
 
@@ -253,6 +265,7 @@ VisionMessage = (
     | Classified
     | ClassifyFailed
     | Concluded
+    | EvidenceKept
     | Examine
     | Examined
     | TakePicture

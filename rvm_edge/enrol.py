@@ -94,7 +94,12 @@ async def _conversation(
 
     key_file = path / KEY_FILE
     key = device_key(key_file).key
-    context = pinned_context(read_pins(limits.pins), limits.ca_file)
+    report = _report_pin if limits.pins_report_only else None
+    try:
+        context = pinned_context(read_pins(limits.pins), limits.ca_file, report)
+    except OSError as error:
+        detail = f"authorities: {limits.ca_file}: {error.strerror or error} (uplink.ca_file)"
+        raise OSError(detail) from error
     way = Way("direct", url, context, limits.connect_timeout_s, SystemClock())
 
     async def ask_platform(method: str, below: str, body: bytes) -> tuple[int, bytes]:
@@ -109,6 +114,10 @@ async def _conversation(
         return await enrol(ask_platform, key, hardware_id, token, key_file, name)
     finally:
         await way.close()
+
+
+def _report_pin(pin: str) -> None:
+    print(f"the server's key {pin} is none of those in uplink.pins", file=sys.stderr)
 
 
 def _url(given: str | None, limits: UplinkSettings) -> str:

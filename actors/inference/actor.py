@@ -37,6 +37,7 @@ from protocol.vision import (
     ClassifyFailed,
     Concluded,
     DescribeModel,
+    EvidenceKept,
     Examine,
     Examined,
     ModelInUse,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from models.vision.ring import RingReader
     from protocol.envelope import Envelope
 
+_FORGET_S, _DAY_S = 3600.0, 86_400.0
 _EVIDENCE_S = 3.0
 """Patience with a disk that takes evidence: as long as it hangs, nothing is decided."""
 _ADOPT_S = 5.0
@@ -62,6 +64,10 @@ _PROBE_S = 2.0
 
 class _Keep(Message, frozen=True, tag="inference.keep"):
     """Inference to itself: a decision wants to be written down."""
+
+
+class _Forget(Message, frozen=True, tag="inference.forget"):
+    """Inference to itself: is there evidence that is too old?"""
 
 
 class _Watch(Message, frozen=True, tag="inference.watch"):
@@ -92,6 +98,7 @@ class Inference(Watching):
         evidence: str = "",
         cache: str = "",
         detail: str = "",
+        evidence_to: str = "",
         allows_faults: bool = False,
     ) -> None:
         """Make it.
@@ -101,6 +108,7 @@ class Inference(Watching):
             evidence: directory of what decisions rested on; empty: nothing is kept.
             cache: directory of engines that were built on this device; empty: none are kept.
             detail: address of who looks closer, outside the decision path; empty: nobody.
+            evidence_to: address of who hears of evidence that is complete; empty: nobody.
             allows_faults: a newcomer may be made to misbehave, on a simulated machine.
         """
         super().__init__(limits)
@@ -116,6 +124,7 @@ class Inference(Watching):
             Path(evidence), limits.evidence_mb if evidence else 0, limits.evidence_reserve_mb
         )
         self._detail = detail
+        self._evidence_to = evidence_to
         self._allows_faults = allows_faults
         self._ring: RingReader
         self._succession: Succession
@@ -136,6 +145,7 @@ class Inference(Watching):
         self._watch_over()
         if self._archive.is_on:
             self.ctx.schedule_once(0.0, _Keep())
+            self.ctx.schedule_once(0.0, _Forget())
         if self._succession.on_probation:
             self._begin_probation()
         elif self._lacks_engine():
@@ -205,10 +215,20 @@ class Inference(Watching):
         self._archive.write_next()
         self._show()
 
+    @handles(_Forget, deadline_s=_EVIDENCE_S)
+    def forget(self, message: _Forget) -> None:
+        """Nobody needs a picture for ever."""
+        before_s = self.ctx.clock.wall() - self._limits.evidence_days * _DAY_S
+        has_more = self._archive.forget(before_s)
+        self.ctx.schedule_once(_LOOK_S if has_more else _FORGET_S, _Forget())
+        self._show()
+
     @handles(Concluded, deadline_s=_EVIDENCE_S)
     def concluded(self, message: Concluded) -> None:
         """The ledger holds the end of a deposit."""
-        self._archive.conclude(message.record, message.beams_ms)
+        there = self._archive.conclude(message.record, message.beams_ms)
+        if there is not None and self._evidence_to:
+            self.ctx.tell(self._evidence_to, EvidenceKept(message.record, str(there)))
         self._show()
 
     @handles(Examined, deadline_s=_EVIDENCE_S)

@@ -39,6 +39,8 @@ PENDING_MAX = 4
 time, so more than two are a disk that has stopped."""
 _JPEG_QUALITY = 90
 _BLOCK_BYTES = 4096
+_REMOVED_MAX = 50
+"""At a time: the next item waits for it."""
 
 
 class Archive:
@@ -74,9 +76,16 @@ class Archive:
         if self._is_open:
             return
         self._is_open = True
-        for name, size_bytes in _by_age(self._directory):
-            self._holdings.add(name, size_bytes)
+        for name, size_bytes, at_s in _by_age(self._directory):
+            self._holdings.add(name, size_bytes, at_s)
         self._make_room()
+
+    def forget(self, before_s: float) -> bool:
+        """Throw out what is from before that time, some of it; whether there is more."""
+        self.open()
+        expired = self._holdings.expired(before_s)
+        self._remove(expired[:_REMOVED_MAX])
+        return len(expired) > _REMOVED_MAX
 
     # -- a decision -----------------------------------------------------------------------------
 
@@ -102,21 +111,21 @@ class Archive:
             look, frames = self._pending.popleft()
             self.lost += not self._write(look.deposit, _files_of(look, frames))
 
-    def conclude(self, record: DepositRecord, beams_ms: Mapping[str, float]) -> None:
-        """Add how a deposit ended, if there is anything of it."""
-        self._add(record.id, CONCLUSION_FILE, Conclusion(record, beams_ms))
+    def conclude(self, record: DepositRecord, beams_ms: Mapping[str, float]) -> Path | None:
+        """Add how a deposit ended, if there is anything of it; returns where, if it is there."""
+        is_there = self._add(record.id, CONCLUSION_FILE, Conclusion(record, beams_ms))
+        return self._directory / record.id if is_there else None
 
     def examined(self, answer: Examined) -> None:
         """Add what somebody saw who looked closer."""
         second = SecondLook(answer.outlines, answer.barcodes, answer.elapsed_ms)
         self._add(answer.deposit, EXAMINED_FILE, second)
 
-    def _add(self, deposit: str, file: str, content: msgspec.Struct) -> None:
+    def _add(self, deposit: str, file: str, content: msgspec.Struct) -> bool:
         self.open()
         while any(look.deposit == deposit for look, _ in self._pending):
             self.write_next()
-        if deposit in self._holdings:
-            self._write(deposit, {file: _json(content)})
+        return deposit in self._holdings and self._write(deposit, {file: _json(content)})
 
     # -- the disk -------------------------------------------------------------------------------
 
@@ -128,12 +137,13 @@ class Archive:
             self._check_reserve(size_bytes)
             for name, content in files.items():
                 _replace(there / name, content)
+            at_s = there.stat().st_mtime
         except OSError as error:
             self.trouble = f"no evidence is kept in {self._directory}: {_reason(error)}"
             _forget_unfinished(there)
             return False
         self.trouble = ""
-        self._holdings.add(deposit, size_bytes)
+        self._holdings.add(deposit, size_bytes, at_s)
         self._make_room()
         return True
 
@@ -147,7 +157,10 @@ class Archive:
             )
 
     def _make_room(self) -> None:
-        for name in self._holdings.surplus():
+        self._remove(self._holdings.surplus())
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
             shutil.rmtree(self._directory / name, ignore_errors=True)
             self._holdings.drop(name)
 
@@ -200,18 +213,18 @@ def _on_disk(size_bytes: int) -> int:
     return -(-size_bytes // _BLOCK_BYTES) * _BLOCK_BYTES
 
 
-def _by_age(directory: Path) -> list[tuple[str, int]]:
-    """Directories of deposits and what they hold, oldest first."""
-    found: list[tuple[int, str, int]] = []
+def _by_age(directory: Path) -> list[tuple[str, int, float]]:
+    """Directories of deposits, what they hold and since when, oldest first."""
+    found: list[tuple[float, str, int]] = []
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False) and is_name(entry.name):
                     size_bytes = _held(Path(entry.path))
-                    found.append((entry.stat().st_mtime_ns, entry.name, size_bytes))
+                    found.append((entry.stat().st_mtime, entry.name, size_bytes))
     except OSError:
         return []  # there is none yet, or it cannot be read, which the first write will tell
-    return [(name, size_bytes) for _, name, size_bytes in sorted(found)]
+    return [(name, size_bytes, at_s) for at_s, name, size_bytes in sorted(found)]
 
 
 def _held(directory: Path) -> int:

@@ -10,6 +10,7 @@ Over its quota the oldest of a class give way. Of money nothing ever does.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 import lmdb
 import msgspec
@@ -17,9 +18,9 @@ import msgspec
 from actors.store.books import Books, Refused
 from actors.store.tables import NUMBER, Queue, Tables, encode, rows, unpack_waiting
 from config.settings import StorageSettings
-from models.ledger.chain import Damaged, seal
+from models.ledger.chain import Damaged, seal, unseal
 from protocol.message import Done
-from protocol.storage import OutboxAcked, OutboxClass, OutboxRecord, PutOutbox
+from protocol.storage import OutboxAcked, OutboxClass, OutboxRecord, PutOutbox, Resent
 
 LESSER: tuple[OutboxClass, ...] = ("media", "telemetry", "status", "event")
 """What gives way to money where there is no room, in this order."""
@@ -27,6 +28,9 @@ SEQUENCE_MAX = (1 << 63) - 1
 _PEEK_MAX = 1000
 _PEEK_BYTES_MAX = 4 << 20  # an answer has to fit into one message
 _EVICT_MAX = 1000  # in one transaction
+DEAD_MAX = 1000
+"""Of each lesser class the newest are kept, for people to read: a platform that refuses something
+for years must not fill the store with it. Of money all are."""
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -164,9 +168,46 @@ def refuse(books: Books, outbox: OutboxClass, sequence: int, why: str) -> Outbox
         return OutboxAcked(0, books.rows(outbox))
     kept = stored if record is None else seal(encode(Dead(record, why, books.at)))
     books.put("dead", outbox.encode() + b"/" + NUMBER.pack(sequence), kept)
-    if outbox == "money":
+    if outbox != "money":
+        _forget_oldest_dead(books, outbox)
+    else:
         books.journal("refused", encode(Gone(outbox, (_key(record, sequence),), why)))
     return OutboxAcked(1, books.rows(outbox))
+
+
+def resend(books: Books, outbox: OutboxClass) -> Resent:
+    """Let dead letters wait again under their own keys; what is damaged or has no room stays."""
+    sent = 0
+    keys = _dead_keys(books, outbox)
+    for key in keys[:_EVICT_MAX]:
+        try:
+            stored = unseal(books.get("dead", key) or b"")
+            record = msgspec.msgpack.decode(stored, type=Dead).record
+        except (Damaged, msgspec.MsgspecError):
+            continue
+        if books.level(len(record.body)) != "open":
+            break
+        enqueue(books, outbox, record.key, record.kind, record.body)
+        if outbox == "money":
+            books.journal("owed", encode(Gone(outbox, (record.key,))))
+        books.delete("dead", key)
+        sent += 1
+    return Resent(sent, len(keys) - sent)
+
+
+def _forget_oldest_dead(books: Books, outbox: OutboxClass) -> None:
+    keys = _dead_keys(books, outbox)
+    for key in keys[: min(max(len(keys) - DEAD_MAX, 0), _EVICT_MAX)]:
+        books.delete("dead", key)
+
+
+def _dead_keys(books: Books, outbox: OutboxClass) -> list[bytes]:
+    """Of one class, oldest first."""
+    first = outbox.encode() + b"/"
+    with books.txn.cursor(db=books.table("dead")) as cursor:
+        cursor.set_range(first)
+        keys = map(bytes, cursor.iternext(keys=True, values=False))
+        return list(takewhile(lambda key: key.startswith(first), keys))
 
 
 def _key(record: OutboxRecord | None, sequence: int) -> str:

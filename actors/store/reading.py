@@ -117,6 +117,7 @@ def described(
         dead=dead_letters(txn, tables),
         schema=SCHEMA,
         room=there_is.next_item,
+        maintained_at=counters.maintained_at,
     )
 
 

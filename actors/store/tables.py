@@ -89,6 +89,7 @@ class Counters(msgspec.Struct):
         head: its SHA-256.
         deposits, sessions, commands: last number given.
         command_cursor: sequence of the newest remote command that has been taken down.
+        maintained_at: wall clock of the last maintenance; 0: none is known.
     """
 
     epoch: int = 0
@@ -99,6 +100,7 @@ class Counters(msgspec.Struct):
     outbox: dict[str, Queue] = msgspec.field(default_factory=_empty_queues)
     commands: int = 0
     command_cursor: int = 0
+    maintained_at: float = 0.0
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from actors.uplink import facts
 from actors.uplink.way import CallFailed
+from config.settings import Settings, UplinkSettings
 from models.claims import clock_quality
 from models.uplink.answers import words_of
 from protocol.platform.identity import Birth, Death, Welcome
@@ -15,6 +16,36 @@ from protocol.uplink import Call, Called, Reached
 DEATH_S = 2.0
 """So long an orderly stop waits for the platform to hear of it."""
 _OK = range(200, 300)
+
+
+def shares_evidence(uplink: UplinkSettings) -> bool:
+    """Whether the platform gets pictures; without one nobody prepares any for it."""
+    has_platform = any((uplink.server_url, uplink.tunnel_url, uplink.local_url))
+    return has_platform and uplink.evidence != "off"
+
+
+def capabilities(
+    settings: Settings, *, has_camera: bool, has_scale: bool, is_simulated: bool
+) -> tuple[str, ...]:
+    """What this machine can do, by what is built in and switched on.
+
+    Args:
+        has_camera, has_scale: there is a driver for it.
+        is_simulated: its body is physics in a program, and its deposits are nobody's bottles.
+    """
+    can = {
+        "barcode": settings.detail.barcode,
+        "camera": has_camera,
+        "evidence.all": shares_evidence(settings.uplink) and settings.uplink.evidence == "all",
+        "evidence.review": shares_evidence(settings.uplink),
+        "guests": settings.session.guests != "off",
+        "media.multipart": True,
+        "media.resumable": True,
+        "outline": settings.detail.outline != "none",
+        "scale": has_scale and settings.deposit.needs_scale,
+        "simulated": is_simulated,
+    }
+    return tuple(name for name, does in can.items() if does)
 
 
 class Life:

@@ -1,5 +1,8 @@
 """Carries out one call: the path, the token, the tries, and the breaker before each of them.
 
+Each service of the platform has a breaker of its own over each path: where pictures are not taken,
+money still is.
+
 What may be sent twice is, a few times, at random moments that grow (full jitter) or when the
 platform says so; never longer than the caller waits. One ``401`` is answered with a fresh token
 and the same call once more. What an answer means is the caller's to know.
@@ -32,6 +35,8 @@ _BACKOFF_S, _BACKOFF_S_MAX = 0.5, 8.0
 _UNAUTHENTICATED = 401
 _TROUBLED = 500
 _PRINTABLE = range(0x21, 0x7F)
+_EDGE = "edge"
+"""Below it the second word says what it is about, and there are no numbers."""
 _OURS = frozenset(
     ("authorization", "host", "content-length", "connection", "cookie", "transfer-encoding")
 )
@@ -65,17 +70,21 @@ class Caller:
         self._tell = tell
         self._slots = asyncio.Semaphore(CALLS_MAX)
         self._inside = 0
-        self._breakers: dict[str, Breaker] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}  # by path and service
         self.clock_off_s: float | None = None
 
     @property
     def paused(self) -> tuple[str, ...]:
-        """Paths whose breaker is open."""
-        return tuple(name for name, each in self._breakers.items() if each.open_until_s is not None)
+        """What is left alone, each as a path and a service of the platform."""
+        return tuple(
+            f"{name} {service}"
+            for (name, service), each in self._breakers.items()
+            if each.open_until_s is not None
+        )
 
     def forgive(self, name: str) -> None:
         """This path has just been found to be good; what was before says nothing."""
-        self._breakers.pop(name, None)
+        self._breakers = {at: each for at, each in self._breakers.items() if at[0] != name}
 
     async def carry_out(self, call: Call, way: Callable[[], Way | None]) -> Called:
         """Do it.
@@ -140,15 +149,16 @@ class Caller:
         elif answer is None or answer.status not in WORTH_AGAIN or not may_repeat:
             return None
         asked_s = None if answer is None else self._retry_after_s(answer)
-        if asked_s is not None:
+        if asked_s:
             return asked_s
         return full_jitter_s(tries, self._rng.random(), _BACKOFF_S, _BACKOFF_S_MAX)
 
     async def _once(self, call: Call, way: Way | None, token: str, ends_s: float) -> Answer:
         if way is None:
             raise CallFailed("no_way", "no path to the platform is open")
+        at = way.name, _service(call.path)
         async with self._slots:
-            held = self._admit(way.name)
+            held = self._admit(at)
             done: Callable[[Breaker], Breaker] = lambda b: breaker.cancelled(b, held)  # noqa: E731
             try:
                 answer = await self._send(call, way, token, ends_s)
@@ -164,20 +174,20 @@ class Caller:
                 self._tell(way.name, True)
                 return answer
             finally:
-                self._breakers[way.name] = done(self._breakers.get(way.name, Breaker()))
+                self._breakers[at] = done(self._breakers.get(at, Breaker()))
 
     def _failure(self, held: breaker.Pass) -> Callable[[Breaker], Breaker]:
         now_s, chance = self._clock.monotonic(), self._rng.random()
         return lambda known: breaker.failed(known, held, now_s, chance)
 
-    def _admit(self, name: str) -> breaker.Pass:
+    def _admit(self, at: tuple[str, str]) -> breaker.Pass:
         now_s = self._clock.monotonic()
-        known, held = breaker.admit(self._breakers.get(name, Breaker()), now_s)
+        known, held = breaker.admit(self._breakers.get(at, Breaker()), now_s)
         if held == "refused":
             left_s = max((known.open_until_s or now_s) - now_s, 0.0)
-            detail = f"the platform keeps failing over {name}: next try in {left_s:.0f} s"
+            detail = f"{at[1]} keeps failing over {at[0]}: next try in {left_s:.0f} s"
             raise CallFailed("paused", detail)
-        self._breakers[name] = known
+        self._breakers[at] = known
         return held
 
     async def _send(self, call: Call, way: Way, token: str, ends_s: float) -> Answer:
@@ -228,6 +238,12 @@ def _check(call: Call) -> None:
         raise CallFailed("invalid", "a path or header that HTTP cannot say")
     if not all(name and name.replace("-", "").isalnum() for name in call.headers):
         raise CallFailed("invalid", "a header without a proper name")
+
+
+def _service(path: str) -> str:
+    """What of the platform answers there: ``/deposits``, ``/edge/births``; never a number of it."""
+    parts = _plain(path).strip("/").split("/")
+    return "/" + "/".join(parts[: 2 if parts[0] == _EDGE else 1])
 
 
 def _plain(path: str) -> str:

@@ -5,9 +5,9 @@ Hears `LinkChanged` from the link, `OutboxGrew` from storage.
 Says `Call` to the link; `PeekOutbox`, `AckOutbox`, `RefuseOutbox`, `WatchOutbox` to storage.
 
 Money goes before events, those before telemetry; of each, what has just happened goes before what
-waited. A record leaves the outbox when the platform says that it has it, or never will take it;
-where nobody knows, it is sent again under its own key. One that has to wait holds up no other.
-Pictures have an actor of their own.
+waited, and while new money is on its way nothing old departs. A record leaves the outbox when the
+platform says that it has it, or never will take it; where nobody knows, it is sent again under its
+own key. One that has to wait holds up no other. Pictures have an actor of their own.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from config.settings import UplinkSettings
+from models.uplink import pace
 from models.uplink.again import full_jitter_s
-from models.uplink.lane import Fetch, Lane
+from models.uplink.lane import NEWEST, Fetch, Lane
 from models.uplink.outcomes import Outcome, judge
+from models.uplink.pace import Pace
 from models.uplink.payloads import Batch, Part, Unsendable, batches, halves, part_of
 from protocol.message import Message
 from protocol.storage import (
@@ -41,10 +43,11 @@ Class = Literal["money", "event", "telemetry"]
 CLASSES: tuple[Class, ...] = ("money", "event", "telemetry")
 """In this order. A machine's status is told by who knows it, and always the newest."""
 
-FLIGHTS_MAX = 4
-"""Batches on their way: more than two fill any connection. One place is for what is new."""
-FETCH = 100
-"""Records to a batch, of some 500 bytes: a fifth of what the platform takes at once."""
+FLIGHTS_MAX = pace.FLIGHTS_MAX + 1
+"""Batches on their way. One place is always left for what is new."""
+_HOLD_S = 2.0
+"""While new money is on its way nothing old departs, but not for longer: a platform that is slow
+to everything would never get the backlog."""
 _WATCH_S = 10.0
 """Storage may have been restarted and forgotten that somebody watches."""
 _LATER_S, _LATER_S_MAX = 1.0, 300.0
@@ -73,7 +76,9 @@ class Courier(AsyncActor):
         self._lanes: dict[Class, Lane] = {name: Lane() for name in CLASSES}
         self._is_open = False
         self._is_known = False
-        self._flights = 0
+        self._pace = Pace()
+        self._flights = self._old_flights = self._new_money = 0
+        self._held_until_s = 0.0
         self._sent = self._refused = 0
         self._why = ""
         self._news: asyncio.Event
@@ -106,16 +111,17 @@ class Courier(AsyncActor):
             return
         self.outbox_grew(grew)
         if self._is_open and not self._is_known:
-            self._is_known = True
+            self._is_known, self._pace = True, Pace()
             for name, lane in self._lanes.items():
-                lane.open(grew.last.get(name, 0))
+                lane.open(grew.last.get(name, 0), NEWEST)
             self._news.set()
 
     @handles(OutboxGrew)
     def outbox_grew(self, message: OutboxGrew) -> None:
         """There is something new."""
         for name, lane in self._lanes.items():
-            lane.grew(message.last.get(name, 0))
+            if name in message.last:
+                lane.grew(message.last[name])
         self._news.set()
 
     # -- the work -------------------------------------------------------------------------------
@@ -134,28 +140,49 @@ class Courier(AsyncActor):
         """Until there is news, or something that was put off is due."""
         now_s = self.ctx.clock.monotonic()
         dues = [due for lane in self._lanes.values() if (due := lane.next_s(now_s)) is not None]
+        if not self._old_limit:  # what is due by now waits for a place, and that is news
+            dues = [due for due in dues if due > now_s]
+        if self._held_until_s:
+            dues.append(self._held_until_s)
         wait_s = max(min(dues) - now_s, 0.01) if dues and self._is_open else None
-        if wait_s is not None and self._flights >= FLIGHTS_MAX:
-            wait_s = None
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._news.wait(), wait_s)
+
+    @property
+    def _old_limit(self) -> int:
+        """How many records that are not new may depart together now; 0: none."""
+        is_full = self._old_flights >= self._pace.flights
+        return 0 if is_full or self._held_until_s else self._pace.batch
 
     async def _take_off(self) -> bool:
         """Begin with the most urgent thing there is; whether there was one."""
         now_s = self.ctx.clock.monotonic()
-        live_only = self._flights >= FLIGHTS_MAX - 1
+        if now_s >= self._held_until_s:
+            self._held_until_s = 0.0
         for name, lane in self._lanes.items():
-            fetch = lane.next(now_s, FETCH, live_only=live_only)
+            fetch = lane.next(now_s, pace.BATCH, self._old_limit)
             if fetch is None:
                 continue
             records = await self._peek(name, lane, fetch)
             if records is None:
                 return False
             if records:
-                self._flights += 1
-                self.ctx.spawn(self._fly(name, lane, records))
+                self._count(name, fetch, 1)
+                self.ctx.spawn(self._fly(name, fetch, records))
             return True
         return False
+
+    def _count(self, name: Class, fetch: Fetch, change: int) -> None:
+        """One flight more, or less."""
+        self._flights += change
+        if fetch.source != "live":
+            self._old_flights += change
+        elif name == "money":
+            self._new_money += change
+            if change > 0:
+                self._held_until_s = self.ctx.clock.monotonic() + _HOLD_S
+            elif not self._new_money:
+                self._held_until_s = 0.0
 
     async def _peek(self, name: Class, lane: Lane, fetch: Fetch) -> list[OutboxRecord] | None:
         question = PeekOutbox(name, fetch.limit, fetch.after)
@@ -168,8 +195,9 @@ class Courier(AsyncActor):
         now_s = self.ctx.clock.monotonic()
         return [by_number[one] for one in lane.fetched(fetch, by_number, now_s)]
 
-    async def _fly(self, name: Class, lane: Lane, records: Sequence[OutboxRecord]) -> None:
+    async def _fly(self, name: Class, fetch: Fetch, records: Sequence[OutboxRecord]) -> None:
         """Take these there, and see what becomes of each."""
+        lane, began_s = self._lanes[name], self.ctx.clock.monotonic()
         try:
             parts: list[Part] = []
             for record in records:
@@ -177,13 +205,18 @@ class Courier(AsyncActor):
                     parts.append(part_of(record))
                 except Unsendable as error:
                     await self._refuse(name, lane, record.sequence, str(error))
-            for batch in batches(parts):
-                await self._send(name, lane, batch)
+            are_heard = [await self._send(name, lane, batch) for batch in batches(parts)]
+            if not all(are_heard):
+                self._pace = Pace()
+            elif fetch.source != "live":
+                took_s = self.ctx.clock.monotonic() - began_s
+                self._pace = pace.landed(self._pace, len(parts), took_s)
         finally:
-            self._flights -= 1
+            self._count(name, fetch, -1)
             self._news.set()
 
-    async def _send(self, name: Class, lane: Lane, batch: Batch) -> None:
+    async def _send(self, name: Class, lane: Lane, batch: Batch) -> bool:
+        """Whether the platform has answered to what was sent, whatever it said."""
         timeout_s = self._limits.call_timeout_s
         call = Call("POST", batch.path, batch.body, key=batch.key, timeout_s=timeout_s)
         try:
@@ -193,13 +226,14 @@ class Courier(AsyncActor):
         except RequestFailed as error:
             sequences = tuple((part.record.sequence, str(error)) for part in batch.parts)
             await self._settle(name, lane, Outcome(later=sequences, pause=str(error)), None)
-            return
+            return False
         outcome = judge(batch, called.status, called.body)
         if outcome.splits:
-            for half in halves(batch):
-                await self._send(name, lane, half)
-            return
+            first, second = halves(batch)
+            heard = await self._send(name, lane, first)
+            return await self._send(name, lane, second) and heard
         await self._settle(name, lane, outcome, called.retry_after_s)
+        return not outcome.pause
 
     async def _settle(
         self, name: Class, lane: Lane, outcome: Outcome, retry_after_s: float | None
@@ -223,7 +257,7 @@ class Courier(AsyncActor):
         """Nothing of this class for a while: it is not about single records."""
         now_s, chance = self.ctx.clock.monotonic(), self.ctx.rng.random()
         lane.pauses += 1
-        if wait_s is None:
+        if not wait_s:  # nobody is asked again at once, even where he says so
             wait_s = full_jitter_s(lane.pauses, 0.5 + chance / 2, _PAUSE_S, _PAUSE_S_MAX)
         lane.paused_until_s = max(lane.paused_until_s, now_s + wait_s)
         self._why = why

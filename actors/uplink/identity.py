@@ -8,6 +8,7 @@ A platform without device keys gives out a token of its own (`uplink.api_key_fil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -177,6 +178,8 @@ class Identity:
             status, body = await self._prove(key)
         if status in _OK:
             token = _read(body, Token)
+            if not is_bearer(token.access_token):
+                raise CallFailed("strange", "no token now: the platform's is none for a header")
             return token.access_token, token.expires_in_s
         code, words = words_of(status, body)
         if status not in _REFUSALS or code == "challenge":  # it was good for a moment only
@@ -228,9 +231,10 @@ async def enrol(
 ) -> Enrolled:
     """Give the platform the public key, with a token that is good once, and remember that.
 
+    Without room for the mark it is enrolled all the same: the mark is for people.
+
     Raises:
         CallFailed: ``refused``, in the platform's words; or it cannot be asked now.
-        OSError: the mark cannot be written; the machine is enrolled all the same.
     """
     public = public_key(key).hex()
     signature = sign(key, enrolment_bytes(hardware_id, public, token))
@@ -240,8 +244,14 @@ async def enrol(
         words = words_of(status, said).text.replace(token, "***")
         raise CallFailed("refused" if status in _REFUSALS else "paused", f"enrolment: {words}")
     enrolled = _read(said, Enrolled)
-    write_mark(key_file, Mark(hardware_id, enrolled.rvm_id))
+    with contextlib.suppress(OSError):
+        write_mark(key_file, Mark(hardware_id, enrolled.rvm_id))
     return enrolled
+
+
+def is_bearer(token: str) -> bool:
+    """Whether it can stand in a header as it is, and be nothing else there."""
+    return token.isascii() and token.isprintable() and " " not in token
 
 
 def sign(key: bytes, content: bytes) -> str:

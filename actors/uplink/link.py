@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from actors.uplink.audience import Audience, TellAgain
 from actors.uplink.birth import Life, welcome
 from actors.uplink.calls import Caller
 from actors.uplink.identity import Denied, Identity
@@ -45,21 +46,13 @@ from supervisors import LATER, AsyncActor, Waiting, handles
 from supervisors.actor import _Later
 from supervisors.context import AsyncContext, RequestFailed
 from supervisors.exits import ExitReason
-from supervisors.mailbox import Put
 
-_RETELL_S = 0.5
 _OPEN_S, _OPEN_S_MAX = 1.0, 60.0
 _ASK_S = 15.0
 
 
 class _Settle(Message, frozen=True, tag="uplink.settle"):
     """Link to itself: the preferred path has had its moment."""
-
-
-class _Retell(Message, frozen=True, tag="uplink.retell"):
-    """Link to itself: this listener may not have heard."""
-
-    listener: str
 
 
 class Link(AsyncActor):
@@ -90,7 +83,6 @@ class Link(AsyncActor):
         self._key_file = Path(key_file)
         self._storage = storage
         self._listeners = listeners
-        self._told: dict[str, LinkChanged] = {}
         self._life = Life(capabilities, actors)
         self._welcome: Welcome | None = None
         self._is_open = False
@@ -99,6 +91,7 @@ class Link(AsyncActor):
         self._grade: Grade = "disconnected"
         self._pin_mismatch = ""
         self._opening: asyncio.Task[None] | None = None
+        self._audience: Audience
         self._watcher: Watcher
         self._identity: Identity
         self._caller: Caller
@@ -110,6 +103,7 @@ class Link(AsyncActor):
         """Begin to look at every path there is."""
         clock = self.ctx.clock
         self._hurry = asyncio.Event()
+        self._audience = Audience(self.ctx, self._listeners)
         self._identity = Identity(self._hardware_id, self._key_file, self._limits, self._ask, clock)
         self._watcher = Watcher(self._ways(), self._limits, clock, self.ctx.rng, self._moved)
         tell = self._watcher.carried
@@ -190,7 +184,7 @@ class Link(AsyncActor):
         current = self._watcher.current
         if current != before:
             why = self._watcher.in_words()
-            self.ctx.emit("link", path=current or None, was=before or None, why=why)
+            self.ctx.emit("link", way=current or None, was=before or None, why=why)
             self._caller.forgive(current)
             if not current:
                 self._shut("no_way", "no path to the platform is open")
@@ -250,7 +244,7 @@ class Link(AsyncActor):
         if not self._watcher.current:
             return  # it closed in the meantime
         self._is_open = True
-        self.ctx.emit("link_open", path=self._watcher.current)
+        self.ctx.emit("link_open", way=self._watcher.current)
         self._tell_all()
         self._note()
 
@@ -300,33 +294,22 @@ class Link(AsyncActor):
     # -- listeners ------------------------------------------------------------------------------
 
     def _tell_all(self) -> None:
-        for listener in self._listeners:
-            self._tell(listener)
+        self._audience.tell(self._standing())
 
-    def _tell(self, listener: str) -> None:
-        """Tell it, unless it has heard just that; whoever is not there is told when it is."""
+    def _standing(self) -> LinkChanged:
         welcome = self._welcome if self._is_open else None
         path = self._watcher.current if self._is_open else ""
-        changed = LinkChanged(self._is_open, self._grade, path, welcome)
-        if self._told.get(listener) == changed:
-            return
-        if self.ctx.tell(listener, changed) is not Put.OK:
-            self.ctx.schedule_once(_RETELL_S, _Retell(listener))
-            return
-        if listener not in self._told:
-            self.ctx.watch(listener)
-        self._told[listener] = changed
+        return LinkChanged(self._is_open, self._grade, path, welcome)
 
     @handles(Down)
     def down(self, message: Down) -> None:
-        """A listener is gone: tell it again when it is back."""
-        self._told.pop(message.path, None)
-        self.ctx.schedule_once(_RETELL_S, _Retell(message.path))
+        """A listener is gone."""
+        self._audience.lost(message.path)
 
-    @handles(_Retell)
-    def retell(self, message: _Retell) -> None:
-        """Whoever is there again has heard nothing so far."""
-        self._tell(message.listener)
+    @handles(TellAgain)
+    def tell_again(self, message: TellAgain) -> None:
+        """A listener may be back."""
+        self._audience.again(message, self._standing())
 
     # -- questions ------------------------------------------------------------------------------
 

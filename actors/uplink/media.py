@@ -1,8 +1,9 @@
 """The media: pictures and other files, one after the other, when nothing else wants the way.
 
 Owns the upload that is on its way.
-Hears `LinkChanged` from the link, `OutboxGrew` from storage.
-Says `Call` to the link; `PeekOutbox`, `AckOutbox`, `RefuseOutbox`, `WatchOutbox` to storage.
+Hears `LinkChanged` from the link, `OutboxGrew` from storage, `EvidenceKept` from inference.
+Says `Call` to the link; `PutOutbox`, `PeekOutbox`, `AckOutbox`, `RefuseOutbox`, `WatchOutbox` to
+storage.
 
 A file is known by its digest: sent twice it is there once. One that is gone, or is no longer what
 it was, is put aside with the reason; one that has to wait holds up no other.
@@ -12,15 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import msgspec
 
+from actors.uplink.evidence import files_of
 from actors.uplink.uploading import Later, Refused, Uploading
 from config.settings import UplinkSettings
 from models.uplink.again import full_jitter_s
+from models.uplink.evidence import is_wanted
 from models.uplink.lane import Lane
 from models.uplink.uploads import WaitingFile
-from protocol.message import Message
+from protocol.message import Done, Message
+from protocol.platform.media import FileMetadata
 from protocol.storage import (
     AckOutbox,
     Outbox,
@@ -32,6 +37,7 @@ from protocol.storage import (
     WatchOutbox,
 )
 from protocol.uplink import Call, Called, LinkChanged
+from protocol.vision import EvidenceKept
 from supervisors import AsyncActor, handles
 from supervisors.context import AsyncContext, RequestFailed
 
@@ -62,16 +68,24 @@ class Media(AsyncActor):
         self._link = link
         self._storage = storage
         self._lane = Lane()
-        self._ways: tuple[str, ...] = ()
         self._is_open = False
         self._is_known = False
         self._sent = self._refused = 0
         self._why: str | None = None
         self._news: asyncio.Event
+        self._uploading: Uploading
 
     async def on_start(self) -> None:
         """Wait for the way to open."""
         self._news = asyncio.Event()
+        self._uploading = Uploading(
+            self._call,
+            self.ctx.clock,
+            self._limits.upload_kb_per_s * _BYTES_PER_KB,
+            self._limits.call_timeout_s,
+            self._show_progress,
+            self._turn,
+        )
         self.ctx.schedule_once(0.0, _Watch())
         self.ctx.schedule_every(_WATCH_S, _Watch())
         self.ctx.spawn(self._work())
@@ -81,7 +95,7 @@ class Media(AsyncActor):
         """Begin at the beginning when the way opens."""
         was_open, self._is_open = self._is_open, message.is_open
         if message.welcome is not None:
-            self._ways = message.welcome.uploads
+            self._uploading.ways = message.welcome.uploads
         if message.is_open and not was_open:
             self._is_known = False
             self.ctx.schedule_once(0.0, _Watch())
@@ -101,8 +115,25 @@ class Media(AsyncActor):
     @handles(OutboxGrew)
     def outbox_grew(self, message: OutboxGrew) -> None:
         """There may be something new."""
-        self._lane.grew(message.last.get("media", 0))
+        if "media" in message.last:
+            self._lane.grew(message.last["media"])
         self._news.set()
+
+    # -- evidence -------------------------------------------------------------------------------
+
+    @handles(EvidenceKept)
+    def evidence_kept(self, message: EvidenceKept) -> None:
+        """Leave its files to the outbox, if the platform is to have them."""
+        if is_wanted(self._limits.evidence, message.record.state):
+            self.ctx.spawn(self._put(message))
+
+    async def _put(self, message: EvidenceKept) -> None:
+        try:
+            for file in files_of(message.record, Path(message.directory)):
+                await self.ctx.request(self._storage, file, reply=Done)
+        except (OSError, RequestFailed) as error:
+            why = f"{type(error).__name__}: {error}"
+            self.ctx.log("evidence_stays", level="warning", deposit=message.record.id, why=why)
 
     # -- the work -------------------------------------------------------------------------------
 
@@ -140,7 +171,7 @@ class Media(AsyncActor):
             return
         try:
             file = msgspec.msgpack.decode(record.body, type=WaitingFile)
-            await self._uploading(file).upload(file)
+            await self._uploading.upload(file)
         except msgspec.MsgspecError as error:
             await self._refuse(record, f"this is no file: {error}")
         except Refused as error:
@@ -152,20 +183,8 @@ class Media(AsyncActor):
         else:
             await self._acknowledge(record)
 
-    def _uploading(self, file: WaitingFile) -> Uploading:
-        size = max(file.metadata.size, 1)
-
-        def progress(there: int) -> None:
-            self._note(f"{file.metadata.name} {100 * there // size} %")
-
-        return Uploading(
-            send=self._call,
-            ways=self._ways,
-            bytes_per_s=self._limits.upload_kb_per_s * _BYTES_PER_KB,
-            timeout_s=self._limits.call_timeout_s,
-            progress=progress,
-            turn=self._turn,
-        )
+    def _show_progress(self, metadata: FileMetadata, there: int) -> None:
+        self._note(f"{metadata.name} {100 * there // max(metadata.size, 1)} %")
 
     async def _call(self, call: Call) -> Called:
         called: Called = await self.ctx.request(

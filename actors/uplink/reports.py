@@ -39,7 +39,13 @@ from protocol.platform.reports import (
     TelemetryBatch,
 )
 from protocol.service import CycleDescribed, DescribeCycle
-from protocol.storage import DescribeStore, OutboxClass, PutOutbox, StoreDescribed
+from protocol.storage import (
+    DescribeStore,
+    NoteMaintenance,
+    OutboxClass,
+    PutOutbox,
+    StoreDescribed,
+)
 from protocol.system import Ping, Pong
 from protocol.uplink import Call, Called, LinkChanged, Method, Reached, Rebirth, Rung
 from protocol.vision import DescribeModel, ModelInUse
@@ -104,6 +110,7 @@ class Reports(AsyncActor):
         self._told_engine: Engine | None = None
         self._alarms: frozenset[str] | None = None
         self._maintained: str | None = None
+        self._has_recalled = False
         self._busy: set[str] = set()
         self._again: set[str] = set()
 
@@ -222,17 +229,20 @@ class Reports(AsyncActor):
         self._once("look", self._look)
 
     async def _look(self) -> None:
-        cycle, measured, inputs, camera, model = await asyncio.gather(
+        cycle, measured, inputs, camera, model, _ = await asyncio.gather(
             self._ask("deposit", DescribeCycle(), CycleDescribed),
             self._ask("health", MeasureNow(), Measured),
             self._ask("sensors", ReadInputs(), Inputs),
             self._ask("camera", Ping(), Pong),
             self._ask("inference", DescribeModel(), ModelInUse),
+            self._recall(),
         )
         before, wall_s = self._status, self.ctx.clock.wall()
-        if before is not None and before.status == "maintenance" != word_of(cycle)[0]:
-            self._maintained = rfc3339(wall_s)
         quality, sees = clock_quality(wall_s), camera is not None
+        was, now = "" if before is None else before.status, word_of(cycle)[0]
+        if was and was != now and "maintenance" in (was, now) and quality == "good":
+            self._maintained = rfc3339(wall_s)
+            self.ctx.tell(self._to["storage"], NoteMaintenance(wall_s))
         status = status_of(cycle, measured, inputs, sees, wall_s, quality, self._maintained)
         self._status = status
         if before is not None and (before.status, before.reason) != (status.status, status.reason):
@@ -241,6 +251,16 @@ class Reports(AsyncActor):
             self._alarmed(frozenset(measured.alarms))
         self.ctx.note(status=status.status, health_score=status.health_score)
         await asyncio.gather(self._tell_status(status), self._tell_engine(model))
+
+    async def _recall(self) -> None:
+        """When somebody looked after the machine in an earlier run."""
+        if self._has_recalled:
+            return
+        store = await self._ask("storage", DescribeStore(), StoreDescribed)
+        if store is not None:
+            self._has_recalled = True
+            if store.maintained_at:
+                self._maintained = self._maintained or rfc3339(store.maintained_at)
 
     async def _tell_status(self, status: MachineStatus) -> None:
         if not is_news(self._told_status, status):

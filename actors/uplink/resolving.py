@@ -52,6 +52,26 @@ async def resolve(host: str, port: int) -> list[str]:
     return await found
 
 
+class Resolving:
+    """Asks for one name at a time: whoever asks again while nobody has answered waits as well."""
+
+    def __init__(self) -> None:
+        """Nothing is asked."""
+        self._question: asyncio.Task[list[str]] | None = None
+
+    async def ask(self, host: str, port: int) -> list[str]:
+        """As `resolve`; a question that nobody waits for any more goes on."""
+        if self._question is None:
+            self._question = asyncio.ensure_future(resolve(host, port))
+            self._question.add_done_callback(self._answered)
+        return await asyncio.shield(self._question)
+
+    def _answered(self, question: asyncio.Task[list[str]]) -> None:
+        self._question = None
+        if not question.cancelled():
+            question.exception()  # told to whoever waits; nobody has to
+
+
 def check_near(addresses: list[str]) -> None:
     """Words in the clear go to near addresses only.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +14,7 @@ from models.uplink.uploads import (
     WaitingFile,
     form,
     goes_whole,
+    patience_s,
     piece_bytes,
 )
 from protocol.platform.media import (
@@ -25,11 +25,14 @@ from protocol.platform.media import (
     Upload,
 )
 from protocol.uplink import Call, Called, Method
+from supervisors.clock import Clock
 
 _OK = range(200, 300)
 _ABOUT_CONTENT = frozenset((400, 409, 413, 415, 422))
 _OTHER_OFFSET = 409
 _GONE = 404
+_TELLING_BYTES = 16 << 10
+"""What is smaller takes as long as the way, whatever its speed."""
 _ROUNDS_MAX = 3
 """Of a file whose pieces do not fit together at the other end."""
 
@@ -50,23 +53,39 @@ class Later(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Uploading(NamedTuple):
-    """What is needed for it.
+class Uploading:
+    """How files go; kept from one to the next, for what is known of the way.
 
     Attributes:
         ways: what the platform takes.
-        bytes_per_s: no faster; 0: as fast as it goes.
-        timeout_s: of a call, besides the time that its bytes take.
-        progress: hears how much of the file is there.
-        turn: waits until what is more urgent has gone.
+        seen_bytes_per_s: how fast the last piece went; 0: not known, or it did not arrive.
     """
 
-    send: Send
-    ways: tuple[str, ...]
-    bytes_per_s: float
-    timeout_s: float
-    progress: Callable[[int], None]
-    turn: Callable[[], Awaitable[None]]
+    def __init__(
+        self,
+        send: Send,
+        clock: Clock,
+        bytes_per_s: float,
+        timeout_s: float,
+        progress: Callable[[FileMetadata, int], None],
+        turn: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Make it.
+
+        Args:
+            bytes_per_s: no faster; 0: as fast as it goes.
+            timeout_s: of a call, besides the time that its bytes take.
+            progress: hears how much of a file is there.
+            turn: waits until what is more urgent has gone.
+        """
+        self.ways: tuple[str, ...] = ()
+        self.seen_bytes_per_s = 0.0
+        self._send = send
+        self._clock = clock
+        self._bytes_per_s = bytes_per_s
+        self._timeout_s = timeout_s
+        self._progress = progress
+        self._turn = turn
 
     async def upload(self, file: WaitingFile) -> None:
         """Take it there.
@@ -76,7 +95,7 @@ class Uploading(NamedTuple):
             RequestFailed: there was no answer; the same again goes on from where it stopped.
         """
         content = _content(file)
-        await self.turn()
+        await self._turn()
         if goes_whole(len(content), self.ways):
             await self._whole(file.metadata, content)
         else:
@@ -86,10 +105,10 @@ class Uploading(NamedTuple):
         if len(content) > WHOLE_BYTES_MAX:
             raise Refused(f"{len(content)} bytes, and this platform takes no pieces")
         body, content_type = form(metadata, content)
-        self.progress(0)
+        self._progress(metadata, 0)
         called = await self._call("POST", "/files", body, content_type, f"file-{metadata.key}")
         _check(called)
-        self.progress(len(content))
+        self._progress(metadata, len(content))
 
     async def _in_pieces(self, metadata: FileMetadata, content: bytes) -> None:
         described = msgspec.json.encode(metadata)
@@ -99,11 +118,10 @@ class Uploading(NamedTuple):
             known = _read(called)
             if not known.upload_id.replace("-", "").replace("_", "").isalnum():
                 raise Refused("the platform names an upload as no path can")
-            if not await self._rest(f"/uploads/{known.upload_id}", known.offset, content):
+            path = f"/uploads/{known.upload_id}"
+            if not await self._rest(path, known.offset, content, metadata):
                 continue
-            ended = await self._call(
-                "POST", f"/uploads/{known.upload_id}/end", b"{}", key=f"end-{known.upload_id}"
-            )
+            ended = await self._call("POST", f"{path}/end", b"{}", key=f"end-{known.upload_id}")
             if ended.status in _OK:
                 return
             is_digest = words_of(ended.status, ended.body).code == "digest"
@@ -111,13 +129,14 @@ class Uploading(NamedTuple):
                 _check(ended)
         raise Refused("what arrives there is not what is sent: its digest differs")
 
-    async def _rest(self, path: str, offset: int, content: bytes) -> bool:
+    async def _rest(self, path: str, offset: int, content: bytes, metadata: FileMetadata) -> bool:
         """Send what is missing; False: it is gone there, or stands elsewhere again and again."""
         moves = 0
         while offset < len(content):
-            self.progress(offset)
-            await self.turn()
-            piece = content[offset : offset + piece_bytes(self.bytes_per_s)]
+            self._progress(metadata, offset)
+            await self._turn()
+            size = piece_bytes(self._bytes_per_s, self.seen_bytes_per_s)
+            piece = content[offset : offset + size]
             headers = {UPLOAD_OFFSET: str(offset)}
             called = await self._call("PATCH", path, piece, PIECE_TYPE, headers=headers)
             if called.status == _GONE:
@@ -130,7 +149,7 @@ class Uploading(NamedTuple):
                 continue
             _check(called)
             offset += len(piece)
-        self.progress(len(content))
+        self._progress(metadata, len(content))
         return True
 
     async def _offset(self, path: str) -> int:
@@ -147,20 +166,26 @@ class Uploading(NamedTuple):
         key: str = "",
         headers: dict[str, str] | None = None,
     ) -> Called:
-        takes_s = len(body) / self.bytes_per_s if self.bytes_per_s > 0 else 0.0
         is_file = content_type != "application/json"
-        return await self.send(
-            Call(
-                method,
-                path,
-                body,
-                content_type,
-                key=key,
-                timeout_s=self.timeout_s + takes_s,
-                headers=headers or {},
-                bytes_per_s=self.bytes_per_s if is_file else 0.0,
-            )
+        call = Call(
+            method,
+            path,
+            body,
+            content_type,
+            key=key,
+            timeout_s=self._timeout_s + patience_s(len(body)),
+            headers=headers or {},
+            bytes_per_s=self._bytes_per_s if is_file else 0.0,
         )
+        if not is_file:
+            return await self._send(call)
+        seen_bytes_per_s, self.seen_bytes_per_s = self.seen_bytes_per_s, 0.0
+        began_s = self._clock.monotonic()
+        called = await self._send(call)
+        took_s = max(self._clock.monotonic() - began_s, 1e-3)
+        is_telling = called.status in _OK and len(body) >= _TELLING_BYTES
+        self.seen_bytes_per_s = len(body) / took_s if is_telling else seen_bytes_per_s
+        return called
 
 
 def _content(file: WaitingFile) -> bytes:

@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from actors.uplink.resolving import Fixed, check_near, resolve
+from actors.uplink.resolving import Fixed, Resolving, check_near
 from models.uplink import answers
 from models.uplink.addresses import is_address
 from models.uplink.grade import STAGES
+from protocol.platform import ROOT
 from protocol.uplink import BODY_BYTES_MAX
 from supervisors.clock import Clock
 
@@ -49,6 +50,7 @@ class CallFailed(Exception):
 
     def __init__(self, code: str, detail: str, *, is_heard: bool = False) -> None:
         """Args: code: see the class."""
+        detail = sayable(detail)
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
@@ -91,6 +93,7 @@ class Way:
         self._connect_timeout_s = connect_timeout_s
         self._clock = clock
         self._resolver = Fixed()
+        self._resolving = Resolving()
         self._known: dict[str, float] = {}  # addresses that got through, and when; last one last
         self._session: aiohttp.ClientSession | None = None
         self._reached = STAGES[0]
@@ -125,7 +128,13 @@ class Way:
         data = _paced(body, bytes_per_s) if bytes_per_s > 0 else body or None
         lengths = {"Content-Length": str(len(body))} if bytes_per_s > 0 else {}
         return await _request(
-            self._session, method, self.where(path), {**headers, **lengths}, data, timeout
+            self._session,
+            method,
+            self.where(path),
+            {**headers, **lengths},
+            data,
+            timeout,
+            in_envelope=path.startswith(ROOT),
         )
 
     def _make_session(self, resolver: Fixed, *, once: bool = False) -> aiohttp.ClientSession:
@@ -189,7 +198,8 @@ class Way:
         self._known = {at: s for at, s in self._known.items() if now_s - s < _KNOWN_S}
         known = list(reversed(self._known))
         try:
-            fresh = await asyncio.wait_for(resolve(host, port), _NAME_S if known else PROBE_S)
+            patience_s = _NAME_S if known else PROBE_S
+            fresh = await asyncio.wait_for(self._resolving.ask(host, port), patience_s)
         except (OSError, ValueError, asyncio.TimeoutError):
             if not known:
                 raise
@@ -236,6 +246,8 @@ async def _request(
     headers: Mapping[str, str],
     data: object,
     timeout: aiohttp.ClientTimeout,
+    *,
+    in_envelope: bool = False,
 ) -> Answer:
     try:
         async with session.request(
@@ -247,15 +259,16 @@ async def _request(
             allow_redirects=False,
         ) as response:
             body = await _limited(response)
-            names = {name.lower(): text for name, text in response.headers.items()}
-            read = answers.read(response.status, names.get("content-type", ""), body)
+            names = {name.lower(): sayable(text) for name, text in response.headers.items()}
+            kind = names.get("content-type", "")
+            read = answers.read(response.status, kind, body, in_envelope=in_envelope)
             return Answer(read.status, names, read.body)
     except answers.Strange as error:
         raise CallFailed("strange", str(error), is_heard=True) from None
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise CallFailed("no_way", why(error)) from None
     except asyncio.TimeoutError:
-        detail = f"no answer within {timeout.total:g} s"
+        detail = f"no answer within {timeout.total:.3g} s"
         raise CallFailed("timeout", detail, is_heard=True) from None
     except aiohttp.ClientResponseError as error:  # no HTTP at all
         raise CallFailed("strange", why(error), is_heard=True) from None
@@ -285,6 +298,11 @@ async def _paced(body: bytes, bytes_per_s: float) -> AsyncIterator[bytes]:
         await asyncio.sleep(len(chunk) / bytes_per_s)
 
 
+def sayable(text: str) -> str:
+    """Without what was no text on the wire: aiohttp keeps such bytes, and no message can."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def why(error: BaseException) -> str:
     """An error in a line; of a certificate that is out of date, what else it may mean."""
     if isinstance(error, CallFailed):
@@ -293,4 +311,4 @@ def why(error: BaseException) -> str:
     text = f"{type(cause).__name__}: {cause}".rstrip(": ")
     if "not yet valid" in text or "has expired" in text:
         text += " (or this machine's clock is wrong)"
-    return text
+    return sayable(text)

@@ -26,11 +26,11 @@ from actors.store.outbox import put
 from actors.store.store import Store
 from actors.store.tables import encode
 from actors.uplink import Courier, Link
-from actors.uplink.courier import FETCH
 from benchmarks.kit.contest import Case, Contender, Versus
 from benchmarks.kit.platform_rig import Machine, Opened, Platform, absent, nobody, platform
 from benchmarks.kit.tree import root
 from config.settings import StorageSettings
+from models.uplink.pace import BATCH
 from models.uplink.payloads import Batch, batches, part_of
 from protocol.message import Done
 from protocol.platform import ROOT
@@ -157,8 +157,8 @@ class _Drain:
         ]
         bodies = [
             batch
-            for first in range(0, len(records), FETCH)
-            for batch in batches([part_of(one) for one in records[first : first + FETCH]])
+            for first in range(0, len(records), BATCH)
+            for batch in batches([part_of(one) for one in records[first : first + BATCH]])
         ]
         return asyncio.run(self._post(bodies)) / self._records
 

@@ -54,10 +54,14 @@ def is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("json"))
 
 
-def read(status: int, content_type: str, body: bytes) -> Read:
+def read(status: int, content_type: str, body: bytes, *, in_envelope: bool = False) -> Read:
     """Make sense of an answer.
 
     A success with ``"success": false`` in it is a refusal, as some platforms say it.
+
+    Args:
+        in_envelope: what the platform says here is in its envelope; JSON without it, as from
+            something in the way that says "ok" to everything, is not its word.
 
     Raises:
         Strange: these are not the platform's words.
@@ -74,13 +78,13 @@ def read(status: int, content_type: str, body: bytes) -> Read:
         if status not in _SUCCESSES:
             _any.decode(body)
             return Read(status, body)
-        return _success(status, body)
+        return _success(status, body, in_envelope=in_envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Strange(f"{status} with JSON that is none: {error}") from None
 
 
-def _success(status: int, body: bytes) -> Read:
-    if not body.lstrip().startswith(b"{"):
+def _success(status: int, body: bytes, *, in_envelope: bool) -> Read:
+    if not in_envelope and not body.lstrip().startswith(b"{"):
         _any.decode(body)
         return Read(status, body)
     try:
@@ -90,8 +94,12 @@ def _success(status: int, body: bytes) -> Read:
     ):  # somewhere in it something is too deep: that is for its reader to refuse
         parts = members(body)
         is_refused, data = parts.get("success") == b"false", parts.get("data", b"")
+        is_said = bool(data) or "success" in parts
     else:
         is_refused, data = read.success is False, bytes(read.data)
+        is_said = bool(data) or read.success is not None
+    if in_envelope and not is_said:
+        raise Strange(f"{status} with JSON that is not the platform's: no data in it, no success")
     if is_refused:
         return Read(_REFUSED, body)
     return Read(status, data or body)

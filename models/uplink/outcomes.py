@@ -3,9 +3,10 @@
 result ``created``, ``duplicate``    it has them: they are done
 result ``refused``                   never again, with the platform's words
 result ``later``, or none            this one waits, the others do not
-400, 409, 413, 422 to one record     as ``refused``
+400, 413, 422 to one record          as ``refused``
 the same to a batch                  each half by itself, until the one is found
-anything else                        not about these records: the whole class waits
+anything else                        not about these records: the whole class waits; so does 409,
+                                     with which platforms say that the same is still in progress
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from models.uplink.payloads import Batch
 from protocol.platform.reports import Result, Results
 
 _TAKEN = range(200, 300)
-_ABOUT_CONTENT = frozenset((400, 409, 413, 422))
+_ABOUT_CONTENT = frozenset((400, 413, 422))
 
 
 class Outcome(NamedTuple):

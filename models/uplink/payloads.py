@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from models.uplink.dates import rfc3339
+from models.uplink.evidence import picture_key
 from protocol.platform.identity import ClockQuality
 from protocol.platform.reports import (
     BATCH_BYTES_MAX,
@@ -105,6 +106,7 @@ def deposit_of(record: DepositRecord) -> Deposit:
         clock_quality=record.clock_quality,
         weight=None if record.mass_g is None else round(record.mass_g / 1000.0, 6),
         ai_confidence=record.confidence,
+        image_path=picture_key(record),
         proof=record.proof,
         reason=record.reason,
         model=model_name(record.model, record.model_sha256),
@@ -133,7 +135,6 @@ def detection_of(
     elapsed_s: float,
     at_s: float,
     clock_quality: ClockQuality,
-    image_path: str | None = None,
 ) -> Detection:
     """What the detector made of an item; to be put into the outbox where it is decided."""
     seen = (Seen(one.class_name, min(max(one.confidence, 0.0), 1.0), one.box) for one in found)
@@ -144,7 +145,7 @@ def detection_of(
         processing_time=elapsed_s,
         timestamp=rfc3339(at_s),
         clock_quality=clock_quality,
-        image_path=image_path,
+        image_path=picture_key(record),
         deposit=record.id,
         model=model_name(record.model, record.model_sha256),
         decision=record.state,

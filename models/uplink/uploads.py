@@ -16,8 +16,10 @@ RESUME_FROM_BYTES = 256 << 10
 """What is smaller is sent again sooner than it is resumed."""
 
 _PIECE_S = 4.0
-"""A piece takes about so long: what is lost when the way closes."""
-_PIECE_BYTES_MIN = 64 << 10
+"""A piece takes about so long: what is lost when the way closes, what new money waits behind."""
+_PIECE_BYTES_MIN, _PIECE_BYTES_FIRST = 16 << 10, 64 << 10
+_SLOWEST_BYTES_PER_S = 4096.0
+"""A way that is slower carries no files: half of 64 kbit/s, where money has the other half."""
 
 
 class WaitingFile(Struct, frozen=True):
@@ -42,11 +44,22 @@ def goes_whole(size: int, ways: tuple[str, ...]) -> bool:
     return "multipart" in ways and size < RESUME_FROM_BYTES
 
 
-def piece_bytes(bytes_per_s: float) -> int:
-    """How much to send at a time."""
-    if bytes_per_s <= 0:
-        return PIECE_BYTES_MAX
-    return min(max(int(bytes_per_s * _PIECE_S), _PIECE_BYTES_MIN), PIECE_BYTES_MAX)
+def piece_bytes(limit_bytes_per_s: float, seen_bytes_per_s: float) -> int:
+    """How much to send at a time.
+
+    Args:
+        limit_bytes_per_s: no faster; 0: as fast as it goes.
+        seen_bytes_per_s: how fast the last one went; 0: not known.
+    """
+    if seen_bytes_per_s <= 0:
+        return _PIECE_BYTES_FIRST
+    speed = min(seen_bytes_per_s, limit_bytes_per_s or seen_bytes_per_s)
+    return min(max(int(speed * _PIECE_S), _PIECE_BYTES_MIN), PIECE_BYTES_MAX)
+
+
+def patience_s(size: int) -> float:
+    """How long so many bytes may take, besides the platform's answer."""
+    return size / _SLOWEST_BYTES_PER_S
 
 
 def form(metadata: FileMetadata, content: bytes) -> tuple[bytes, str]:

@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from models.claims import clock_quality
 from protocol.storage import DepositRecord
 from protocol.vision import Barcode, Detection, Outline
 
@@ -112,6 +113,7 @@ class Holdings:
     def __init__(self, quota_bytes: int) -> None:
         self._quota_bytes = quota_bytes
         self._sizes: OrderedDict[str, int] = OrderedDict()
+        self._since: dict[str, float] = {}
         self.total_bytes = 0
 
     def __len__(self) -> int:
@@ -120,14 +122,20 @@ class Holdings:
     def __contains__(self, name: str) -> bool:
         return name in self._sizes
 
-    def add(self, name: str, size_bytes: int) -> None:
-        """So many bytes more are in this directory; a new one is the youngest."""
+    def add(self, name: str, size_bytes: int, at_s: float) -> None:
+        """So many bytes more are in this directory; a new one is the youngest.
+
+        Args:
+            at_s: wall clock of the writing.
+        """
         self._sizes[name] = self._sizes.get(name, 0) + size_bytes
+        self._since.setdefault(name, at_s)
         self.total_bytes += size_bytes
 
     def drop(self, name: str) -> None:
         """It is gone."""
         self.total_bytes -= self._sizes.pop(name, 0)
+        self._since.pop(name, None)
 
     def surplus(self) -> tuple[str, ...]:
         """The directories that have to go, oldest first, for the rest to fit into the quota."""
@@ -138,3 +146,15 @@ class Holdings:
             going.append(name)
             left -= size_bytes
         return tuple(going)
+
+    def expired(self, before_s: float) -> tuple[str, ...]:
+        """The directories from before that time; of one from before the clock was set nobody knows.
+
+        Args:
+            before_s: wall clock.
+        """
+        return tuple(
+            name
+            for name, at_s in self._since.items()
+            if at_s < before_s and clock_quality(at_s) == "good"
+        )

@@ -231,7 +231,7 @@ class Detection(Struct, frozen=True):
 
     Attributes:
         session_token: id of the session.
-        image_path: key of the picture's upload, if there is one.
+        image_path: key of the picture's upload, if it is sent: not all are.
         processing_time: seconds.
         timestamp: RFC 3339, UTC.
         model: name and digest.
@@ -271,12 +271,12 @@ class Deposit(Struct, frozen=True):
         waste_type: the class of the item.
         weight: kilogrammes; None: there is no scale, or it did not say. Never 0 for that.
         ai_confidence: the machine's detector. cv_confidence: an audit's; None until there is one.
-        image_path: key of the picture's upload.
+        image_path: key of the picture's upload, if it is sent: not all are.
     """
 
     key: Key
     state: DepositState
-    session_token: str
+    session_token: Annotated[str, Meta(max_length=200)]  # as a session's key
     waste_type: str
     at: float
     clock_quality: ClockQuality = "good"

@@ -104,6 +104,20 @@ def test_the_oldest_gives_way_also_that_of_an_earlier_run(tmp_path):
     assert held <= 1_000_000
 
 
+def test_what_is_too_old_goes_some_at_a_time_also_that_of_an_earlier_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("actors.inference.archive._REMOVED_MAX", 2)
+    there = tmp_path / "evidence"
+    first = Archive(there, quota_mb=1, reserve_mb=0)
+    for number, at_s in enumerate((1.0, 1.79e9, 1.79e9, 1.79e9, 1.81e9)):
+        keep(first, f"m-1-{number}")
+        os.utime(there / f"m-1-{number}", (at_s, at_s))
+    second = Archive(there, quota_mb=1, reserve_mb=0)
+    assert second.forget(1.8e9) is True
+    assert second.forget(1.8e9) is False
+    assert names(there) == ["m-1-0", "m-1-4"], "when the first was written no clock was set"
+    assert second.summary.startswith("2 deposits")
+
+
 def test_what_cannot_be_written_in_time_is_counted(archive):
     for number in range(PENDING_MAX + 3):
         archive.take(look(f"m-1-{number}"), frames())

@@ -27,6 +27,7 @@ from protocol.vision import (
     Classify,
     ClassifyFailed,
     Concluded,
+    EvidenceKept,
     Examine,
     Examined,
     ModelInUse,
@@ -43,7 +44,7 @@ from tests.actors.runtime import listener, tree
 SLOTS = 4
 AREA = area(SLOTS)
 formatted = formatting(SLOTS)
-Heard = listener(Classified, ClassifyFailed, Examine)
+Heard = listener(Classified, ClassifyFailed, EvidenceKept, Examine)
 BACK_S = 10.0
 """Within which the old model has to serve again."""
 
@@ -110,13 +111,14 @@ class Eyes:
 
 
 @contextmanager
-def eyes(tmp_path, *, detail="", evidence="", store=True, **limits):
+def eyes(tmp_path, *, detail="", evidence="", evidence_to="", store=True, **limits):
     heard = []
     args = {
         "limits": InferenceSettings(**limits),
         "store": str(tmp_path / "models") if store else "",
         "evidence": str(evidence),
         "detail": detail,
+        "evidence_to": evidence_to,
         "allows_faults": True,
     }
     child = ChildSpec(
@@ -588,6 +590,30 @@ def test_a_decision_leaves_its_pictures_its_reasons_and_its_end(tmp_path):
         assert conclusion["record"]["mass_g"] == 21.5
         assert conclusion["beams_ms"] == {"exit_covered": 812.5}
         eventually(lambda: machine.facts["evidence"].startswith("1 deposits"))
+
+
+def test_evidence_that_is_complete_is_told_with_its_place(tmp_path):
+    folder = tmp_path / "evidence"
+    with eyes(tmp_path, evidence=folder, evidence_to="/heard") as machine:
+        machine.decide()
+        machine.tell(Concluded(record("never-seen")))
+        machine.tell(Concluded(record(state="review")))
+        (told,) = eventually(lambda: machine.heard)
+        assert told == EvidenceKept(record(state="review"), str(folder / "m-1-1"))
+        names = {path.name for path in (folder / "m-1-1").iterdir()}
+        assert names >= {"look-1.json", "look-1-1.jpg", "conclusion.json"}
+
+
+def test_evidence_that_is_too_old_is_thrown_out_at_the_start(tmp_path):
+    old = tmp_path / "evidence" / "m-0-1"
+    old.mkdir(parents=True)
+    (old / "look-1-1.jpg").write_bytes(b"somebody's hand")
+    long_ago_s = SystemClock().wall() - 40 * 86_400
+    os.utime(old, (long_ago_s, long_ago_s))
+    with eyes(tmp_path, evidence=tmp_path / "evidence", evidence_days=30) as machine:
+        eventually(lambda: not old.exists())
+        machine.decide()
+        eventually((tmp_path / "evidence" / "m-1-1" / "look-1.json").exists)
 
 
 def test_what_waits_to_be_written_is_written_before_the_end(tmp_path):

@@ -10,6 +10,7 @@ from actors.storage import Storage
 from actors.store import EPOCH_FILE, STORE, files
 from actors.store.audit import audit
 from actors.store.reading import newest_first, opened
+from actors.store.tables import rows
 from config.settings import StorageSettings
 from models.ledger.audit import Finding
 from protocol.message import Done
@@ -28,6 +29,8 @@ from protocol.storage import (
     PeekOutbox,
     PutOutbox,
     RefuseOutbox,
+    ResendRefused,
+    Resent,
     ReviewDeposit,
     SessionRecord,
     Sessions,
@@ -320,6 +323,39 @@ def test_a_store_without_any_room_can_still_forget(tmp_path):
         everything = tuple(range(1, waiting + 1))
         assert ask(sup, AckOutbox("money", everything), OutboxAcked) == OutboxAcked(waiting, 0)
         ask(sup, voucher, Done)
+    assert findings(tmp_path) == []
+
+
+def test_what_was_refused_can_be_offered_again_under_its_own_key(tmp_path):
+    """A platform that says 422 to everything for an hour has cost nobody a credit."""
+    with tree(storage(tmp_path)) as (sup, events):
+        for number in range(1, 4):
+            store(sup, number, *GOOD)
+            ask(sup, RefuseOutbox("money", number, "422: trouble"), OutboxAcked)
+        assert ask(sup, PeekOutbox("money"), Outbox).records == ()
+        assert ask(sup, ResendRefused(), Resent) == Resent(3, 0)
+        waiting = ask(sup, PeekOutbox("money"), Outbox).records
+        assert [(one.sequence, one.key, one.kind) for one in waiting] == [
+            (number + 3, f"m-1-{number}", "deposit") for number in (1, 2, 3)
+        ]
+        assert ask(sup, ResendRefused(), Resent) == Resent(0, 0)
+        assert ask(sup, DescribeStore(), StoreDescribed).dead["money"] == 0
+        assert events.named("outbox_resent")
+    assert findings(tmp_path) == []
+
+
+def test_of_dead_letters_only_those_of_money_are_kept_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("actors.store.outbox.DEAD_MAX", 3)
+    with tree(storage(tmp_path)) as (sup, _):
+        for number in range(1, 7):
+            for outbox in ("event", "media", "money", "status"):
+                put(sup, outbox, f"{outbox}-{number}", 10)
+                ask(sup, RefuseOutbox(outbox, number, "422"), OutboxAcked)
+        dead = ask(sup, DescribeStore(), StoreDescribed).dead
+        assert dead == {"money": 6, "event": 3, "media": 3, "status": 3, "telemetry": 0}
+    with opened(tmp_path) as (env, tables), env.begin() as txn:
+        keys = [key for key, _ in rows(txn, tables["dead"]) if key.startswith(b"media/")]
+    assert [key[-1] for key in keys] == [4, 5, 6], "the newest"
     assert findings(tmp_path) == []
 
 

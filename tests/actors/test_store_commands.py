@@ -177,6 +177,21 @@ def test_one_byte_or_row_that_is_not_what_was_written_is_found(store, tmp_path, 
     assert findings(tmp_path)[0]
 
 
+@pytest.mark.parametrize("entries", [1, 2, 5])
+def test_a_journal_that_was_cut_at_its_end_is_found(store, tmp_path, entries):
+    for seq in (1, 2):
+        for step in whole_life(seq):
+            write(store, step)
+    store.close()
+    with lmdb.open(str(tmp_path / STORE), max_dbs=32, lib_version=0) as env:
+        journal = env.open_db(b"journal", create=False)
+        with env.begin(write=True, db=journal) as txn, txn.cursor() as cursor:
+            for _ in range(entries):
+                assert cursor.last()
+                cursor.delete()
+    assert findings(tmp_path)[0]
+
+
 def test_a_store_of_schema_2_gets_the_tables_and_keeps_all_it_has(store, tmp_path):
     write(store, cursor=0)
     store.close()

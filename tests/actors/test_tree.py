@@ -3,7 +3,15 @@
 import msgspec
 
 from actors import tree
-from config.settings import Settings
+from config.settings import (
+    CameraSettings,
+    DepositSettings,
+    DetailSettings,
+    MachineSettings,
+    SessionSettings,
+    Settings,
+    UplinkSettings,
+)
 from rvm_edge.drivers import choose_drivers
 from rvm_edge.operator import VERBS
 from supervisors import Host, SupervisorSpec
@@ -37,8 +45,7 @@ DRAWN = """
 """
 
 
-def machine(tmp_path) -> SupervisorSpec:
-    settings = Settings()
+def machine(tmp_path, settings=Settings()) -> SupervisorSpec:  # noqa: B008 - frozen
     drivers = choose_drivers(settings, tmp_path)
     return tree.machine(settings, drivers, tmp_path, "m")
 
@@ -85,3 +92,43 @@ def test_no_command_of_an_actor_is_hidden_by_a_verb_of_its_supervisor(tmp_path):
     for path, child in walk(machine(tmp_path)):
         if isinstance(child.start, type):
             assert not set(VERBS) & set(commands_of(child.start)), path
+
+
+def birth(tmp_path, **settings):
+    spec = machine(tmp_path, Settings(**settings))
+    return spec, dict(walk(spec))["/uplink/link"].args
+
+
+def test_the_platform_is_told_of_everybody_there_is(tmp_path):
+    for detail in (DetailSettings(), DetailSettings(barcode=True)):
+        spec, args = birth(tmp_path, detail=detail)
+        actors = [path for path, child in walk(spec) if isinstance(child.start, type)]
+        assert list(args["actors"]) == actors
+        assert ("/vision/detail/look" in actors) is detail.barcode
+
+
+def test_the_platform_is_told_what_the_machine_can_do(tmp_path):
+    _, args = birth(tmp_path)
+    always = ("media.multipart", "media.resumable")
+    assert args["capabilities"] == ("camera", "guests", *always, "scale", "simulated")
+    _, args = birth(
+        tmp_path,
+        machine=MachineSettings(profile="jetson"),
+        camera=CameraSettings(source="chamber"),
+        detail=DetailSettings(barcode=True, outline="grabcut"),
+        session=SessionSettings(guests="off"),
+        deposit=DepositSettings(needs_scale=False),
+        uplink=UplinkSettings(server_url="https://rvm.example.com"),
+    )
+    assert args["capabilities"] == ("barcode", "evidence.review", *always, "outline")
+
+
+def test_without_a_platform_nobody_prepares_pictures_for_it(tmp_path):
+    def told(**uplink):
+        spec = machine(tmp_path, Settings(uplink=UplinkSettings(**uplink)))
+        return dict(walk(spec))["/vision/inference"].args["evidence_to"]
+
+    assert told() == ""
+    assert told(server_url="https://rvm.example.com") == "/uplink/media"
+    assert told(local_url="https://rvm.example.com", evidence="all") == "/uplink/media"
+    assert told(server_url="https://rvm.example.com", evidence="off") == ""

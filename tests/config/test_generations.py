@@ -77,6 +77,19 @@ class FailingDisk(Disk):
             raise PowerCut
 
 
+class UnsureDisk(Disk):
+    """The n-th step is taken, and its sync fails."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def rename(self, old, new):
+        super().rename(old, new)
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(5, "Input/output error")
+
+
 class FullDisk(Disk):
     """Renaming goes, writing does not."""
 
@@ -350,3 +363,43 @@ def test_a_start_that_cannot_be_counted_is_not_tried(tmp_path):
     assert full.current.version == 1
     assert "cannot be counted" in full.troubles[0]
     assert version_of(tmp_path) == 2  # with room again it gets its chance
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_after_a_sync_that_failed_memory_and_disk_say_the_same(tmp_path, step):
+    generations = Generations(tmp_path)
+    apply(generations, 1)
+    unsure = Generations(tmp_path, UnsureDisk(step))
+    steps = (
+        lambda: unsure.stage(word(2), 0.0),
+        unsure.promote,
+        unsure.keep,
+        lambda: unsure.stage(word(3), 0.0),
+        unsure.promote,
+        lambda: unsure.roll_back("no", 0.0),
+    )
+    for one in steps:
+        try:
+            one()
+        except OSError:
+            assert [each.version for each in unsure.candidates()] == [
+                each.version for each in Generations(tmp_path).candidates()
+            ]
+            break
+    # Whatever was found: the next version finds its way, and back.
+    apply(unsure, 9, keep=False)
+    assert (unsure.current.version, version_of(tmp_path)) == (9, 9)
+    before = unsure.candidates()[1].version
+    assert before in (1, 2)
+    unsure.roll_back("no", 0.0)
+    assert (unsure.current.version, version_of(tmp_path)) == (before, before)
+
+
+def test_what_cannot_be_forgotten_does_not_keep_a_start_from_being_counted(tmp_path):
+    apply(Generations(tmp_path), 1)
+    apply(Generations(tmp_path), 2, keep=False)
+    (tmp_path / "staged.json").mkdir()  # which nobody can unlink
+    for _ in range(ATTEMPTS_MAX - 1):
+        assert Generations(tmp_path).begin() == ""
+    assert "died" in Generations(tmp_path).begin()
+    assert version_of(tmp_path) == 1

@@ -78,11 +78,13 @@ def test_a_machine_does_what_it_is_asked_and_nothing_else(tmp_path: Path):
         with Machine(tmp_path / "data", settings=settings) as machine:
             machine.ready()
             machine.until_well()
+            assert machine.status()["dead_letters"] == {"total": 0, "by_cause": {}}
             eventually(lambda: bell.subscribed, timeout_s=PATIENCE_S)
             check_reading(office)
             check_files(office, machine)
             check_maintenance(office, machine)
             check_refusals(office)
+            check_incidents(office, machine)
             check_disruption(office, machine, bell)
 
 
@@ -108,6 +110,7 @@ def check_files(office: Headquarters, machine: Machine) -> None:
 def check_maintenance(office: Headquarters, machine: Machine) -> None:
     refused = office.ask("gate_open")
     assert (refused["state"], refused["code"]) == ("rejected", "precondition")
+    assert office.ask("bin_emptied")["state"] == "succeeded"
     assert office.ask("enter_maintenance")["state"] == "succeeded"
     opened = office.ask("gate_open")
     assert (opened["state"], opened["result"]["reached"]) == ("succeeded", True)
@@ -123,6 +126,18 @@ def check_refusals(office: Headquarters) -> None:
         assert (end["state"], end["code"]) == ("rejected", "unknown")
     start = office.ask("start_session", user="u-1", code="NOT-SHOWN")
     assert (start["state"], start["code"]) == ("failed", "code_unknown")
+
+
+def check_incidents(office: Headquarters, machine: Machine) -> None:
+    machine.fault("raise", "/uplink/media")
+
+    def told() -> list[dict[str, Any]]:
+        batches = [seen.json for seen in office.platform.asked("/edge/events")]
+        events = [event for batch in batches for event in batch["items"]]
+        return [event["fields"] for event in events if event["kind"] == "actor_failed"]
+
+    failed = machine.until(told)[0]
+    assert (failed["address"], failed["times"]) == ("/uplink/media", 1)
 
 
 def check_disruption(office: Headquarters, machine: Machine, bell: BellServer) -> None:

@@ -89,3 +89,27 @@ def test_the_machines_own_authorities_hold_here_too(enrol, tmp_path):
         file = tmp_path / "machine.toml"
         file.write_text(f'[uplink]\nca_file = "{authority.file}"\npins = "{pin}"\n')
         assert enrol(platform.url, "--config", str(file))[0] == 0
+        other = f'[uplink]\nca_file = "{authority.file}"\npins = "{"A" * 43}="\n'
+        file.write_text(f"{other}pins_report_only = true\n")
+        status, said = enrol(platform.url, "--config", str(file))
+        assert (status, pin in said.err) == (0, True), "told, and gone on with, as the machine does"
+        file.write_text(other)
+        assert enrol(platform.url, "--config", str(file))[0] == 4
+
+
+def test_without_room_for_the_mark_it_is_enrolled_all_the_same(enrol, tmp_path):
+    (tmp_path / "data" / "keys" / "enrolment.json").mkdir(parents=True)
+    with serving(Platform()) as platform:
+        status, said = enrol(platform.url)
+        assert (status, "as machine 7" in said.out, platform.public_key != "") == (0, True, True)
+
+
+def test_authorities_that_cannot_be_read_are_named(enrol, tmp_path):
+    file = tmp_path / "machine.toml"
+    file.write_text('[uplink]\nca_file = "/no/authorities.pem"\n')
+    status, said = enrol("https://127.0.0.1:1", "--config", str(file))
+    assert status == 2
+    assert said.err == (
+        "not enrolled: authorities: /no/authorities.pem: No such file or directory"
+        " (uplink.ca_file)\n"
+    )

@@ -214,6 +214,14 @@ def test_a_version_on_trial_that_is_replaced_goes_back_to_the_last_that_was_kept
     assert (shop.told.version, shop.taken[-1].health.period_s) == (1, 20.0)
 
 
+def test_a_smaller_number_is_a_version_like_any_other_and_goes_back_to_the_larger(shop):
+    shop.kept(5, health__period_s=20)
+    shop.apply(3, health__period_s=30)
+    assert (shop.told.version, shop.taken[-1].health.period_s) == (3, 30.0)
+    shop.keeper.answer(words.RevertSettings(3, "no"))
+    assert (shop.told.version, shop.taken[-1].health.period_s) == (5, 20.0)
+
+
 def test_a_tree_that_is_being_stopped_is_not_the_versions_fault(shop):
     shop.stage(1, health__period_s=13)
     shop.is_ending = True
@@ -252,6 +260,32 @@ def test_who_was_unwell_before_is_the_baseline_and_failures_count_from_the_trial
     assert shop.told.failures == {}
 
 
+def test_who_fell_ill_while_a_version_waited_is_not_its_fault_and_a_death_does_not_forget_it(shop):
+    shop.stage(1, detail__barcode=True)
+    shop.system.supervisors["/"].rows["idle"].running.vitals.facts = {"trouble": "a cable is loose"}
+    shop.keeper.answer(words.ApplySettings(1, 90.0))
+    assert shop.told.baseline == ("/idle",)
+    assert Generations(shop.directory / "settings").current.unwell == ("/idle",)
+
+
+def test_layers_that_somebody_has_broken_meanwhile_keep_no_roll_back(shop):
+    shop.kept(1, health__period_s=20)
+    shop.apply(2, health__period_s=30)
+    (shop.directory / "override.toml").write_text("[health]\nno_such_key = 1\n")
+    assert shop.keeper.answer(words.RevertSettings(2, "no")) == words.SettingsApplied(1)
+    assert (shop.told.version, shop.taken[-1].health.period_s) == (1, 20.0)
+    assert "no_such_key" in " ".join(shop.told.troubles)
+    assert shop.asked == []
+
+
+def test_a_roll_back_that_needs_a_start_says_what_is_in_force_then(shop):
+    shop.kept(1, health__period_s=20)
+    shop.apply(2, health__period_s=30)
+    shop.keeper._plant = shop.keeper._plant._replace(needs_start=lambda *_: True)
+    assert shop.keeper.answer(words.RevertSettings(2, "no")) == words.SettingsApplied(1)
+    assert shop.asked[0].startswith("start anew")
+
+
 def test_a_disk_that_takes_nothing_refuses_and_changes_nothing(shop):
     (shop.directory / "settings").rmdir()
     (shop.directory / "settings").write_text("a file is in the way")
@@ -288,3 +322,14 @@ def test_the_desk_answers_messages_and_refuses_what_it_does_not_know(shop):
     with pytest.raises(Exception, match="no_actor"):
         ask(words.DescribeSettings())
     assert shop.asked == []
+
+
+def test_somebody_who_asks_all_the_time_keeps_no_trial_from_its_end(shop):
+    shop.kept(1, health__period_s=20)
+    shop.apply(2, health__period_s=30)
+    desk = KeeperDesk(shop.system, shop.keeper, lambda: shop.asked.append("died"))
+    ask = partial(shop.system.request, words.ADDRESS, reply=words.SettingsDescribed)
+    shop.clock.advance(WATCH_S + GRACE_S)
+    told = [ask(words.DescribeSettings()).version for _ in range(5)]
+    assert told[-1] == 1
+    assert desk.close()

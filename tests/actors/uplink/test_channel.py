@@ -1,5 +1,6 @@
 """The channel against a real WebSocket server that says what Reverb and soketi say."""
 
+import asyncio
 import gc
 import hashlib
 import json
@@ -10,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from actors.uplink import channel as channel_module
 from actors.uplink.channel import Channel
 from config.settings import UplinkSettings
 from models.uplink.doorbell_terms import Limits
@@ -202,6 +204,25 @@ def test_a_frame_of_more_than_a_megabyte_ends_the_socket_and_not_the_actor():
         server.say(json.dumps({"event": "command", "data": "x" * (1 << 20)}))
         assert place.rung() == ""
         assert server.connects == 2
+
+
+def test_a_server_that_asks_without_reading_the_answers_takes_no_memory(monkeypatch):
+    waiting: list[asyncio.Queue[str]] = []
+
+    async def write(ws, outgoing):  # the subscription, and then the socket takes nothing more
+        waiting.append(outgoing)
+        await ws.send_str(await outgoing.get())
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(channel_module, "_write", write)
+    with ringing(BellServer()) as server, channel() as place:
+        place.open(door(server))
+        assert place.rung() == ""
+        for _ in range(3 * channel_module.OUTGOING_MAX):
+            server.say('{"event":"pusher:ping"}')
+        server.publish("command", {})
+        assert place.rung() == "command"
+        assert waiting[0].qsize() <= channel_module.OUTGOING_MAX
 
 
 def test_silence_is_broken_by_a_ping_and_a_server_that_is_mute_is_left():

@@ -1,6 +1,8 @@
 """The courier between a real outbox and a platform that the test speaks for."""
 
+import asyncio
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +25,8 @@ from protocol.storage import (
     StoreDescribed,
 )
 from protocol.uplink import Call, Called, LinkChanged
-from supervisors import Actor, ChildSpec, handles
+from supervisors import LATER, Actor, AsyncActor, ChildSpec, handles
+from supervisors.clock import SystemClock
 from supervisors.testing import eventually
 from tests.actors.runtime import tree
 from tests.actors.uplink.peer import Platform, serving
@@ -76,6 +79,33 @@ class Ear:
         with self.lock:
             bodies = [json.loads(call.body) for call in self.calls if call.path == path]
         return [item["key"] for body in bodies for item in body["items"]]
+
+
+class Slow(Ear):
+    """Takes what is sent at the same time at the same time; new money only when the gate opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.taken = 0
+
+    def actor(self) -> type[AsyncActor]:
+        ear = self
+
+        class Link(AsyncActor):
+            @handles(Call)
+            def call(self, message: Call) -> object:
+                ear.calls.append(message)
+                self.ctx.spawn(self._answer(self.ctx.later(), message))
+                return LATER
+
+            async def _answer(self, request: object, message: Call) -> None:
+                while b"m-1-9999" in message.body and not ear.gate.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+                self.ctx.reply(request, ear.take(message))
+                ear.taken += 1
+
+        return Link
 
 
 class Place:
@@ -134,7 +164,11 @@ def test_what_waited_goes_out_and_leaves_the_outbox(here):
     here.open()
     eventually(lambda: here.waiting() == 0)
     assert sorted(here.ear.keys()) == sorted(f"m-1-{number}" for number in range(250))
-    assert len(here.ear.calls) == 3
+    sizes = [len(json.loads(call.body)["items"]) for call in here.ear.calls]
+    assert sizes == [10, 10, 20, 40, 80, 90], (
+        "small ones first, until it is known how long they take"
+    )
+    assert here.ear.keys()[0] == "m-1-240", "who put the newest in may still stand there"
 
 
 def test_nothing_goes_out_while_the_way_is_closed(here):
@@ -179,6 +213,36 @@ def test_what_is_new_goes_before_what_waited(here):
     assert sorted(here.ear.keys()) == sorted({*here.ear.keys()})
 
 
+def test_while_new_money_is_on_its_way_nothing_old_departs(tmp_path):
+    """Whatever departs beside it takes from the way and from the platform."""
+    with running(tmp_path, Slow()) as here:
+        here.put_many(400)
+        here.open()
+        eventually(lambda: len(here.ear.calls) >= 2)
+        here.put(9999)
+        eventually(lambda: b"m-1-9999" in here.ear.calls[-1].body)
+        departed = len(here.ear.calls)
+        eventually(lambda: here.ear.taken == departed - 1)
+        here.put(1, "event", "event", Event("e-1", "fault", WALL_S), "e-1")
+        eventually(lambda: here.waiting("event") == 0)
+        paths = [call.path for call in here.ear.calls[departed:]]
+        assert paths == ["/edge/events"], "an event is small, and new"
+        here.ear.gate.set()
+        eventually(lambda: here.waiting() == 0)
+
+
+def test_a_platform_that_is_slow_to_what_is_new_still_gets_the_backlog(tmp_path, monkeypatch):
+    monkeypatch.setattr("actors.uplink.courier._HOLD_S", 0.2)
+    with running(tmp_path, Slow()) as here:
+        here.put_many(400)
+        here.open()
+        eventually(lambda: len(here.ear.calls) >= 2)
+        here.put(9999)
+        eventually(lambda: here.waiting() == 1)
+        here.ear.gate.set()
+        eventually(lambda: here.waiting() == 0)
+
+
 def test_money_before_events_before_telemetry(here):
     event = Event("e-1", "fault", WALL_S, fields={"a": 1})
     here.put(0, "telemetry", "telemetry", Sample(WALL_S, 1.0, {"t": None}), "t-1")
@@ -212,7 +276,7 @@ def test_one_that_is_refused_is_put_aside_with_the_platforms_words(here):
     assert here.facts["refused"] == 1
 
 
-@pytest.mark.parametrize("status", [400, 409, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_batch_that_is_refused_as_a_whole_is_taken_apart(here, status):
     def answer(call):
         if b"m-1-33" in call.body:
@@ -225,7 +289,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_taken_apart(here, status):
     eventually(lambda: here.waiting() == 0)
     assert here.dead() == 1
     assert len(here.ear.known) == 99
-    assert len(here.ear.calls) <= 2 * 8
+    assert len(here.ear.calls) <= 5 + 2 * 7, "small batches first, then halves of a hundred"
 
 
 def test_one_that_shall_come_later_holds_up_no_other(here):
@@ -254,6 +318,7 @@ def test_one_that_shall_come_later_holds_up_no_other(here):
         Called(500, b'{"message": "trouble"}'),
         Called(403, b'{"message": "no"}'),
         Called(404, b'{"message": "no"}'),
+        Called(409, b'{"message": "the same is still being processed"}'),
         Called(429, b"{}", retry_after_s=0.5),
         Called(200, b'{"nothing": 1}'),
         Failed("broken", "nobody knows"),
@@ -278,6 +343,20 @@ def test_trouble_of_the_platform_refuses_nothing_and_loses_nothing(here, trouble
     assert here.dead() == 0
     assert len(here.ear.known) == 5
     assert len(here.ear.calls) >= 2
+
+
+def test_a_platform_that_says_try_again_at_once_is_not_flooded(here):
+    clock, heard = SystemClock(), []
+
+    def answer(call):
+        heard.append(clock.monotonic())
+        return Called(429, b"{}", retry_after_s=0.0) if len(heard) < 3 else here.ear.take(call)
+
+    here.put_many(30)
+    here.ear.answer = answer
+    here.open()
+    eventually(lambda: here.waiting() == 0)
+    assert heard[2] - heard[0] > 1.0
 
 
 def test_what_is_nothing_that_could_be_sent_blocks_nobody(here):
@@ -323,6 +402,23 @@ def test_a_storage_that_was_restarted_is_watched_again(tmp_path, monkeypatch):
         here.put(1)
         eventually(lambda: here.waiting() == 0)
     assert here.ear.keys() == ["m-1-0", "m-1-1"]
+
+
+def test_a_store_that_was_put_aside_is_begun_with_anew_while_the_way_is_open(tmp_path, monkeypatch):
+    """It counts from one again; what it gets from then on is not taken for sent."""
+    monkeypatch.setattr("actors.uplink.courier._WATCH_S", 0.2)
+    with running(tmp_path) as here:
+        here.open()
+        for number in range(20):
+            here.put(number)
+        eventually(lambda: here.waiting() == 0)
+        here.sup.terminate_child("storage")
+        shutil.move(tmp_path / "store", tmp_path / "store.damaged")
+        here.sup.restart_child("storage")
+        eventually(lambda: here.sup.rows["storage"].running is not None)
+        here.put(777)
+        eventually(lambda: here.waiting() == 0)
+    assert here.ear.keys()[-1] == "m-1-777"
 
 
 def test_over_a_real_link_answers_that_get_lost_make_no_second_deposit(tmp_path):

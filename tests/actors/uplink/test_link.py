@@ -1,8 +1,10 @@
 """The link against a platform on loopback: paths, tokens, calls, and what goes wrong with each."""
 
 import asyncio
+import contextlib
 import json
 import socket
+import socketserver
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from protocol.health import ProbeServer, ServerProbed
+from protocol.system import Ping, Pong
 from protocol.uplink import DescribeLink, LinkDescribed, Reached, Rebirth
 from supervisors.context import RequestFailed
 from supervisors.testing import eventually
@@ -60,6 +63,17 @@ def test_it_proves_its_key_and_tells_of_its_birth(platform, key):
     assert first["boot_id"] == second["boot_id"]
     assert first["versions"].keys() == {"rvm-edge", "python"}
     assert (second["settings_version"], second["commands_after"]) == (3, 5)
+
+
+def test_the_birth_says_what_the_machine_can_and_who_is_in_it(platform, key):
+    told = {"capabilities": ("camera", "scale"), "actors": ("/storage", "/uplink/link")}
+    with place(limits(platform.url), key[0], **told) as here:
+        here.opened()
+    (birth,) = [seen.json for seen in platform.asked("/edge/births")]
+    assert (birth["capabilities"], birth["actors"]) == (
+        list(told["capabilities"]),
+        list(told["actors"]),
+    )
 
 
 def test_a_listener_that_is_restarted_hears_it_again(at):
@@ -260,13 +274,37 @@ def test_five_failures_open_the_breaker_and_it_is_told(at, platform):
     with pytest.raises(RequestFailed, match="paused"):
         at.call("POST", "/x", b"{}")
     told = at.sup.request("link", DescribeLink(), reply=LinkDescribed)
-    assert told.paused == ("direct",)
+    assert told.paused == ("direct /x",)
+
+
+def test_where_pictures_are_not_taken_money_still_is(at, platform):
+    platform.answers["/files"] = lambda seen: 500
+    for number in range(6):
+        with contextlib.suppress(RequestFailed):
+            at.call("POST", "/files", b"{}", timeout_s=1.0, key=f"file-{number}")
+    with pytest.raises(RequestFailed, match="paused"):
+        at.call("POST", "/files", b"{}")
+    assert at.call("POST", "/deposits/batch", b"{}").status == 200
+    assert at.call("POST", "/edge/events", b"{}").status == 200
+
+
+def test_a_listener_that_is_long_gone_is_told_once_however_often_the_way_changes(at, platform):
+    at.sup.terminate_child("listener")
+    timers = at.sup.rows["link"].running._ctx._timers
+    for number in range(5):
+        platform.welcome = {"rvm_id": 7, "server_time": float(number)}
+        at.sup.tell("link", Rebirth())
+        eventually(lambda: len(platform.asked("/edge/births")) >= number + 2)  # noqa: B023
+    eventually(lambda: at.sup.request("link", Ping(), reply=Pong))
+    told = [timer for timer in timers if "listener" in repr(timer)]
+    assert len(told) == 1, told
 
 
 STRANGE = {
     "html": lambda seen: web.Response(text="<html>Sign in</html>", content_type="text/html"),
     "redirect": lambda seen: web.Response(status=302, headers={"Location": "http://evil.example"}),
     "no json": lambda seen: web.Response(text="{", content_type="application/json"),
+    "ok to everything": lambda seen: web.json_response({"status": "ok"}),
     "deep": lambda seen: web.Response(text="[" * 200_000, content_type="application/json"),
     "large": lambda seen: web.Response(body=b" " * (5 << 20), content_type="application/json"),
     "gzip": lambda seen: web.Response(
@@ -281,6 +319,67 @@ def test_what_is_not_the_platforms_is_not_believed(at, platform, kind):
     with pytest.raises(RequestFailed, match="strange"):
         at.call("POST", "/x", b"{}")
     assert at.call("GET", "/y").status == 200
+
+
+class Raw(socketserver.StreamRequestHandler):
+    """Says what no HTTP library would."""
+
+    head = b""
+
+    def handle(self):
+        while line := self.rfile.readline():
+            length = 0
+            while header := self.rfile.readline().strip():
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header.partition(b":")[2])
+            self.rfile.read(length)
+            is_odd = b"/odd" in line
+            body = b'{"data": {"rvm_id": 7, "server_time": 0.0}}'
+            head = self.head if is_odd else b"HTTP/1.1 200 OK\r\n"
+            kind = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            self.wfile.write(head + kind + body)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Odd: \xff\xfe\r\n",
+        b'HTTP/1.1 200 OK\r\nETag: "\xff"\r\n',
+        b"HTTP/1.1 503 \xff\r\nRetry-After: \xff\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: \xff\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: \xff\r\n",
+        b"HTTP/1.1 \xff OK\r\n",
+    ],
+)
+def test_bytes_that_are_no_text_crash_nothing(tmp_path, key, head):
+    """They reach further than the body does: into messages, notes and the log."""
+    secret = tmp_path / "api-key"
+    secret.write_text("7|a-token-of-the-platform")
+    secret.chmod(0o600)
+    handler = type("Odd", (Raw,), {"head": head})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with place(limits(url, api_key_file=str(secret)), key[0]) as here:
+            here.opened()
+            with contextlib.suppress(RequestFailed):
+                here.call("GET", "/odd", timeout_s=2.0)
+            assert here.call("GET", "/even").status == 200
+            assert here.sup.request("link", Ping(), reply=Pong).incarnation == 1
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "token", ["a-token\r\nX-Evil: of-two-lines", "ein-schlüssel-mit-ü", " " * 20]
+)
+def test_a_token_that_no_header_can_carry_crashes_nothing_and_is_shown_nowhere(key, token):
+    platform = Platform(public_key=key[1])
+    platform.tokens_ = lambda _seen: (200, {"access_token": token, "expires_in_s": 60.0})
+    with serving(platform), place(limits(platform.url), key[0]) as here:
+        eventually(lambda: "no token" in here.facts.get("waiting_for", ""))
+        assert token not in str(here.facts)
+        assert here.sup.request("link", Ping(), reply=Pong).incarnation == 1
 
 
 def test_a_captive_portal_closes_the_way(at, platform):
@@ -305,7 +404,7 @@ def test_a_platform_that_hangs_is_not_waited_for_longer_than_asked(at, platform)
 
 def test_a_wrong_clock_is_noticed(at, platform):
     date = "Thu, 01 Jan 2015 00:00:00 GMT"
-    platform.answers["/x"] = lambda seen: web.json_response({}, headers={"Date": date})
+    platform.answers["/x"] = lambda seen: web.json_response({"data": {}}, headers={"Date": date})
     at.call("GET", "/x")
     told = at.sup.request("link", DescribeLink(), reply=LinkDescribed)
     assert told.clock_off_s > 300_000_000
@@ -409,6 +508,24 @@ def test_an_address_that_got_through_outlives_its_name_server(platform, key, mon
         ups = len([seen for seen in platform.seen if seen.path == "/up"])
         eventually(lambda: len([seen for seen in platform.seen if seen.path == "/up"]) > ups + 2)
         assert here.call("GET", "/x").status == 200
+
+
+def test_a_name_server_that_hangs_takes_one_thread_however_often_it_is_asked(key, monkeypatch):
+    gate, asked = threading.Event(), []
+
+    def hang(*words, **more):
+        asked.append(words)
+        gate.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr("actors.uplink.way.PROBE_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with place(limits("http://platform.example:1"), key[0]) as here:
+        for _ in range(4):
+            here.sup.request("link", ProbeServer(), reply=ServerProbed)
+        assert len(asked) == 1
+        gate.set()
+        eventually(lambda: "try again" in here.facts.get("stops", ""))
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888"])

@@ -1,5 +1,6 @@
 """Uploads between a real outbox and a platform that the test speaks for."""
 
+import asyncio
 import hashlib
 import json
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pytest
 
 from actors.storage import Storage
 from actors.uplink import Media
+from actors.uplink.uploading import Uploading
 from config.settings import StorageSettings, UplinkSettings
 from models.uplink.uploads import KIND, WaitingFile
 from protocol.message import Done, Failed
@@ -24,8 +26,9 @@ from protocol.storage import (
     StoreDescribed,
 )
 from protocol.uplink import Call, Called, LinkChanged
+from protocol.vision import EvidenceKept
 from supervisors import Actor, ChildSpec, handles
-from supervisors.testing import eventually
+from supervisors.testing import VirtualClock, eventually
 from tests.actors.runtime import tree
 
 
@@ -59,7 +62,9 @@ class Shelf:
         metadata, file = BytesParser().parsebytes(head + call.body).get_payload()
         content = file.get_payload(decode=True)
         assert hashlib.sha256(content).hexdigest() == json.loads(metadata.get_payload())["sha256"]
-        self.files[json.loads(metadata.get_payload())["key"]] = content
+        said = json.loads(metadata.get_payload())
+        self.files[said["key"]] = content
+        self.metadata[said["key"]] = said
         return ok({}, 201)
 
     def piece(self, call: Call) -> Called:
@@ -149,8 +154,9 @@ def test_a_small_picture_goes_in_a_form(tmp_path):
         assert here.shelf.files == {"a.jpg": content}
 
 
-@pytest.mark.parametrize("size", [300_000, 3_000_000])
-def test_a_large_one_goes_in_pieces(tmp_path, size):
+@pytest.mark.parametrize(("size", "pieces"), [(300_000, 2), (3_000_000, 4)])
+def test_a_large_one_goes_in_pieces(tmp_path, size, pieces):
+    """A small one first, to see how fast it goes."""
     content = bytes(number * number % 251 for number in range(1000)) * (size // 1000)
     with running(tmp_path, "multipart", "resumable") as here:
         here.put("a.jpg", content)
@@ -158,7 +164,31 @@ def test_a_large_one_goes_in_pieces(tmp_path, size):
         eventually(lambda: here.waiting() == 0)
         assert here.shelf.files == {"a.jpg": content}
         sent = [call for call in here.shelf.calls if call.method == "PATCH"]
-        assert len(sent) == -(-size // (1 << 20))
+        assert len(sent[0].body) == 64 << 10
+        assert len(sent) == pieces
+
+
+def test_over_a_slow_way_pieces_are_small_and_have_time(tmp_path):
+    """At 64 kbit/s a megabyte would take longer than anybody waits, and money would wait for it."""
+    clock, shelf, content = VirtualClock(), Shelf(("resumable",)), bytes(400_000)
+
+    async def send(call):
+        clock.advance(len(call.body) / 8192)
+        return shelf.answer(call)
+
+    async def turn():
+        pass
+
+    (tmp_path / "a.jpg").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    metadata = FileMetadata("a.jpg", "a.jpg", "image/jpeg", len(content), digest, "2026-01-01")
+    uploading = Uploading(send, clock, 0.0, 20.0, lambda *_: None, turn)
+    uploading.ways = ("resumable",)
+    asyncio.run(uploading.upload(WaitingFile(str(tmp_path / "a.jpg"), metadata)))
+    sent = [call for call in shelf.calls if call.method == "PATCH"]
+    assert shelf.files == {"a.jpg": content}
+    assert {len(call.body) for call in sent[1:-1]} == {32 << 10}
+    assert all(call.timeout_s > 20.0 + len(call.body) / 8192 for call in sent)
 
 
 def test_a_way_that_breaks_in_the_middle_is_gone_on_with(tmp_path):
@@ -217,6 +247,66 @@ def test_one_that_has_to_wait_holds_up_no_other(tmp_path):
         here.open()
         eventually(lambda: here.waiting() == 0)
         assert list(here.shelf.files) == ["good.jpg", "slow.jpg"]
+
+
+RECORD = DepositRecord("m-1-1", "review", "undecided", 1.8e9, 1.8e9, session="s-1", model="yolo")
+
+
+def bundle(tmp_path, **files):
+    folder = tmp_path / "evidence" / "m-1-1"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name.replace("_", ".")).write_bytes(content)
+    return str(folder)
+
+
+def test_the_evidence_of_a_review_goes_to_the_platform_words_first(tmp_path):
+    with running(tmp_path) as here:
+        there = bundle(
+            tmp_path,
+            look1_jpg=b"picture",
+            look1_json=b"{}",
+            conclusion_json=b'{"beams_ms": {}}',
+            _half_jpg=b"",
+            notes_txt=b"not ours",
+        )
+        here.sup.tell("media", EvidenceKept(RECORD, there))
+        eventually(lambda: here.waiting() == 3)
+        here.open()
+        eventually(lambda: here.waiting() == 0)
+        assert list(here.shelf.files) == [
+            "m-1-1/conclusion.json",
+            "m-1-1/look1.json",
+            "m-1-1/look1.jpg",
+        ]
+        said = here.shelf.metadata["m-1-1/look1.jpg"]
+        assert (said["detection_id"], said["session_token"]) == ("m-1-1/detection", "s-1")
+        assert said["more"] == {"deposit": "m-1-1", "state": "review", "reason": "undecided"}
+
+
+@pytest.mark.parametrize(
+    ("share", "state", "count"),
+    [("off", "review", 0), ("review", "credited", 0), ("review", "review", 1), ("all", "void", 1)],
+)
+def test_only_what_the_settings_say_is_put_into_the_outbox(tmp_path, share, state, count):
+    with running(tmp_path, evidence=share) as here:
+        there = bundle(tmp_path, look1_jpg=b"picture")
+        record = DepositRecord("m-1-1", state, "why", 1.0, 1.0)
+        here.sup.tell("media", EvidenceKept(record, there))
+        here.put("after.jpg", b"1")
+        eventually(lambda: here.waiting() == count + 1)
+        here.open()
+        eventually(lambda: here.waiting() == 0)
+        assert len(here.shelf.files) == count + 1
+
+
+def test_evidence_that_the_quota_has_thrown_out_stops_nothing(tmp_path):
+    with running(tmp_path) as here:
+        here.sup.tell("media", EvidenceKept(RECORD, str(tmp_path / "gone")))
+        here.put("a.jpg", b"1")
+        here.open()
+        eventually(lambda: here.waiting() == 0)
+        assert list(here.shelf.files) == ["a.jpg"]
 
 
 def test_money_goes_first(tmp_path):

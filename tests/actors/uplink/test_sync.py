@@ -16,6 +16,7 @@ from protocol.envelope import Envelope
 from protocol.message import Done, Failed, Message
 from protocol.platform.twin import KeyReport, Reported
 from protocol.service import CycleDescribed, DescribeCycle
+from protocol.system import Ping, Pong
 from protocol.uplink import Call, Called, LinkChanged, Reached, Rung
 from supervisors import Actor, ActorSystem, Backoff, ChildSpec, Supervisor, SupervisorSpec, handles
 from supervisors.context import answer_to
@@ -52,6 +53,10 @@ class Platform:
 
     def states(self, version: int) -> list[str]:
         return [one["state"] for one in self.reports if one["version"] == version]
+
+    @property
+    def posted(self) -> list[Call]:
+        return [call for call in self.asked if call.path == REPORTS_PATH]
 
     @property
     def fetched(self) -> list[Call]:
@@ -232,6 +237,31 @@ def test_a_refused_version_is_reported_and_not_applied(place):
     assert place.daemon.told(words.ApplySettings) == []
 
 
+def test_a_platform_that_was_restored_from_a_backup_counts_on_from_there(place):
+    place.desire(5)
+    place.until_states(5, "watching", "kept")
+    place.desire(3)
+    place.until_states(3, "watching", "kept")
+    assert place.platform.reports[-1]["in_force"] == 3
+    place.desire(0)  # and one that has lost everything desires nothing
+    eventually(lambda: len(place.platform.fetched) >= 4)
+    place.second()
+    assert len(place.daemon.told(words.ApplySettings)) == 2
+
+
+def test_a_version_too_large_takes_the_place_of_one_that_waits(place):
+    place.phase.append(CycleDescribed("transporting", "d-1", 0))
+    place.desire(1)
+    place.until_states(1, "deferred")
+    place.desire(2, text="x" * words.DESIRED_BYTES_MAX)
+    place.until(lambda: "refused" in place.platform.states(2))
+    place.phase.append(CycleDescribed("idle", "", 1))
+    for _ in range(5):
+        place.second()
+        place.sup.request("sync", Ping(), reply=Pong)
+    assert not place.daemon.told(words.ApplySettings)
+
+
 def test_a_version_too_large_for_a_message_is_refused_here(place):
     place.desire(1, a="x" * words.DESIRED_BYTES_MAX)
     place.until_states(1, "refused")
@@ -318,6 +348,15 @@ def test_a_way_that_is_lost_takes_it_back_and_the_report_waits_for_the_way(place
     place.until(lambda: "rolled_back" in place.platform.states(1))
 
 
+def test_a_link_that_has_ended_is_a_way_that_is_lost(place):
+    place.desire(1)
+    place.until_states(1, "watching")
+    place.sup.terminate_child("link")
+    place.until(lambda: place.daemon.told(words.RevertSettings))
+    assert "reached before" in place.daemon.told(words.RevertSettings)[0].reason
+    assert not place.daemon.told(words.ConfirmSettings)
+
+
 def test_an_actor_that_does_not_start_is_reported_with_its_reason(place):
     place.daemon.failing[words.ApplySettings] = Failed("start", "camera does not start with it")
     place.daemon.staged[1] = words.SettingsStaged(1, "d", keys=KEYS)
@@ -382,6 +421,43 @@ def test_a_report_is_kept_until_it_is_delivered(place, status):
     assert place.platform.states(1) == ["deferred"]
     place.platform.status = 200
     place.until(lambda: place.platform.states(1)[-1] == "kept")
+
+
+def test_a_platform_in_trouble_is_not_told_every_second(place):
+    place.desire(1)
+    place.until_states(1, "watching")
+    place.platform.status = 500
+    place.until(lambda: place.daemon.told(words.ConfirmSettings))
+    before = len(place.platform.posted)
+    for _ in range(120):
+        place.second()
+        place.sup.request("sync", Ping(), reply=Pong)
+    assert 2 <= len(place.platform.posted) - before <= 60
+    place.platform.status = 200
+    place.open(is_open=False)
+    place.open()  # the way has opened anew: no use in waiting any longer
+    eventually(lambda: place.platform.states(1)[-1] == "kept")
+
+
+def test_versions_that_are_refused_for_ever_take_no_memory(monkeypatch):
+    known: list[Sync] = []
+    monkeypatch.setattr(Sync, "on_start", _remembering(known, Sync.on_start))
+    with somewhere() as place:
+        place.open()
+        for version in range(1, 60):
+            answer = words.SettingsStaged(version, "", "wrong", keys=KEYS)
+            place.daemon.staged[version] = answer
+            place.desire(version)
+            eventually(lambda: "refused" in place.platform.states(version))  # noqa: B023
+        assert len(known[0]._keys) <= 3
+
+
+def _remembering(known, on_start):
+    async def start(self):
+        known.append(self)
+        await on_start(self)
+
+    return start
 
 
 def test_a_report_that_the_platform_refuses_for_good_does_not_hold_up_the_next(place):

@@ -56,6 +56,18 @@ def test_somebody_elses(status, kind, body):
         read(status, kind, body)
 
 
+@pytest.mark.parametrize("body", [b'{"data": {}}', b'{"success": true}', b'{"data": null}'])
+def test_in_an_envelope(body):
+    assert read(200, JSON, body, in_envelope=True).status == 200
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status": "ok"}', b'{"results": []}', b"[]", b'"ok"'])
+def test_who_says_ok_to_everything_is_not_the_platform(body):
+    assert read(200, JSON, body).status == 200
+    with pytest.raises(Strange):
+        read(200, JSON, body, in_envelope=True)
+
+
 def test_a_proxy_that_says_in_html_that_the_platform_is_not_there():
     assert read(502, "text/html", b"<html>") == Read(502, b"")
 

@@ -94,12 +94,66 @@ def test_what_is_new_goes_first_then_what_was_put_off_then_the_backlog():
     assert world.sent == [1, 2, 3, 10, 1, 4, 5, 6]
 
 
-def test_one_place_is_kept_for_what_is_new():
+def test_what_is_new_has_a_limit_of_its_own():
     lane = Lane()
     lane.open(5)
-    assert lane.next(0.0, 10, live_only=True) is None
+    assert lane.next(0.0, 10, 0) is None
+    assert lane.next(0.0, 10, 2)[:3] == ("backlog", 0, 2)
     lane.grew(6)
-    assert lane.next(0.0, 10, live_only=True).source == "live"
+    assert lane.next(0.0, 10, 0)[:3] == ("live", 5, 10)
+
+
+def test_of_a_backlog_the_newest_go_first():
+    world = World(9)
+    world.lane.open(9, newest=2)
+    for _ in range(4):
+        world.fetch(3)
+    assert world.sent == [8, 9, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_what_comes_while_nothing_is_found_is_not_passed_over():
+    """What was announced has been dropped, and before that is known there is more."""
+    lane = Lane()
+    lane.open(10)
+    lane.grew(11)
+    fetch = lane.next(0.0, 3)
+    lane.grew(12)
+    assert lane.fetched(fetch, [], 0.0) == []
+    assert lane.next(0.0, 3)[:2] == ("live", 11)
+
+
+def test_an_answer_from_before_an_opening_passes_nothing_over():
+    lane = Lane()
+    lane.open(9)
+    lane.fetched(lane.next(0.0, 3), [1, 2, 3], 0.0)
+    asked = lane.next(0.0, 3)
+    for one in (1, 2, 3):
+        lane.put_off(one, 5.0)
+    lane.open(9)
+    assert lane.fetched(asked, [4, 5, 6], 0.0) == [4, 5, 6]
+    assert lane.fetched(lane.next(0.0, 9), range(1, 10), 0.0) == [1, 2, 3, 7, 8, 9]
+
+
+def test_an_outbox_that_counts_anew_is_begun_with_anew():
+    """The store was damaged and put aside, and the way stayed open."""
+    lane = Lane()
+    lane.open(5000)
+    lane.grew(2)
+    assert lane.fetched(lane.next(0.0, 9), [1, 2], 0.0) == [1, 2]
+    lane.grew(3)
+    assert lane.next(0.0, 9)[:2] == ("live", 2)
+
+
+def test_what_was_put_off_is_not_forgotten_when_only_some_of_it_comes():
+    """An answer of the storage is limited in bytes too."""
+    lane = Lane()
+    lane.open(3)
+    lane.fetched(lane.next(0.0, 9), [1, 2, 3], 0.0)
+    for one in (1, 2, 3):
+        lane.put_off(one, 1.0)
+    assert lane.fetched(lane.next(1.0, 9), [1, 2], 1.0) == [1, 2]
+    assert lane.waiting == 3
+    assert lane.fetched(lane.next(1.0, 9), [3], 1.0) == [3]
 
 
 def test_a_pause_holds_all_of_it():

@@ -24,7 +24,7 @@ sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100)), max_size=60)
 def test_the_oldest_go_and_what_is_left_fits(added, quota):
     holdings, order = Holdings(quota), []
     for name, size in added:
-        holdings.add(str(name), size)
+        holdings.add(str(name), size, 0.0)
         if str(name) not in order:
             order.append(str(name))
         going = holdings.surplus()
@@ -41,7 +41,18 @@ def test_the_oldest_go_and_what_is_left_fits(added, quota):
 def test_no_more_goes_than_has_to():
     holdings = Holdings(100)
     for name in "abc":
-        holdings.add(name, 50)
+        holdings.add(name, 50, 0.0)
     assert holdings.surplus() == ("a",)
     holdings.drop("none")
     assert holdings.total_bytes == 150
+
+
+def test_what_is_too_old_goes_unless_nobody_knows_how_old_it_is():
+    holdings = Holdings(1000)
+    for name, at_s in (("boot", 5.0), ("old", 1.79e9), ("new", 1.81e9)):
+        holdings.add(name, 10, at_s)
+    holdings.add("old", 10, 1.81e9)
+    assert holdings.expired(1.78e9) == ()
+    assert holdings.expired(1.8e9) == ("old",), "since it was begun"
+    holdings.drop("old")
+    assert holdings.expired(2e9) == ("new",)
