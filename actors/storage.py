@@ -32,7 +32,7 @@ from actors.store.outbox import ack, peek, put, refuse, resend
 from actors.store.sessions import store_session
 from actors.store.store import Operation, Store, StoreBroken
 from actors.store.tables import Tables, entries
-from actors.store.upkeep import note_maintenance
+from actors.store.upkeep import note_maintenance, note_stop
 from config.settings import StorageSettings
 from models.ledger.chain import Damaged
 from protocol.envelope import Envelope
@@ -49,6 +49,7 @@ from protocol.storage import (
     ListDeposits,
     ListSessions,
     NoteMaintenance,
+    NoteStop,
     OpenCommands,
     OpenEpoch,
     OpenSessions,
@@ -210,6 +211,11 @@ class Storage(Actor):
     def note_maintenance(self, message: NoteMaintenance) -> Any:
         """Remember when somebody looked after the machine."""
         return self._later(partial(note_maintenance, message=message))
+
+    @handles(NoteStop, deadline_s=FLUSH_DEADLINE_S)
+    def note_stop(self, message: NoteStop) -> Any:
+        """Remember who has stopped the machine."""
+        return self._later(partial(note_stop, message=message))
 
     @handles(Flush, deadline_s=FLUSH_DEADLINE_S)
     def flush(self, message: Flush) -> None:

@@ -100,6 +100,11 @@ class SessionRecord(msgspec.Struct, frozen=True):
     claim: str = ""
 
 
+Stopped = Literal["", "service", "maintenance", "estop"]
+"""By whom the machine was stopped until somebody says that it may go on: at it (``service``), by
+the platform (``maintenance``), by the emergency stop; empty: by nobody."""
+
+
 class OpenEpoch(Message, frozen=True, tag="storage.open_epoch"):
     """Deposit: begin a run."""
 
@@ -115,6 +120,15 @@ class Epoch(Message, frozen=True, tag="storage.epoch"):
 
     number: int
     open: tuple[DepositRecord, ...] = ()
+    stopped: Stopped = ""
+
+
+class NoteStop(Message, frozen=True, tag="storage.note_stop"):
+    """Deposit: somebody has stopped the machine, or let it go on; `Epoch` tells the next run."""
+
+    delivery: ClassVar[Delivery] = Delivery.MONEY
+
+    stopped: Stopped
 
 
 class StoreDeposit(Message, frozen=True, tag="storage.store_deposit"):
@@ -461,6 +475,7 @@ StorageMessage = (
     | ListCommands
     | CommandsListed
     | NoteMaintenance
+    | NoteStop
     | DescribeStore
     | StoreDescribed
 )

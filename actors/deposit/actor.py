@@ -51,9 +51,9 @@ from protocol.service import (
     ResetMachine,
     SessionChanged,
 )
-from protocol.storage import Epoch, OpenEpoch
+from protocol.storage import Epoch, NoteStop, OpenEpoch, Stopped
 from protocol.vision import Captured, CaptureFailed, Classified, ClassifyFailed
-from supervisors import Actor, RequestFailed, Waiting, handles
+from supervisors import Actor, Put, RequestFailed, Waiting, handles
 
 DEADLINE_S = 10.0
 """Two records in a row, each with the patience of a request."""
@@ -110,6 +110,7 @@ class Deposit(Actor):
         self._renew_timer: int | None = None
         self._told = CycleChanged(busy=False, closed="?")
         self._is_remote = False
+        self._noted: Stopped | None = None
 
     # -- lifecycle ------------------------------------------------------------------------------
 
@@ -122,7 +123,10 @@ class Deposit(Actor):
         self._errands = Errands(self.ctx, self._to, self._rules, self._facts.append)
         self.ctx.note(epoch=epoch.number)
         self.ctx.watch(self._to["storage"])
-        self._learn(facts.Opened(f"{self._hardware_id}-{epoch.number}", epoch.open))
+        self._is_remote = epoch.stopped == "maintenance"
+        self._noted = epoch.stopped
+        name = f"{self._hardware_id}-{epoch.number}"
+        self._learn(facts.Opened(name, epoch.open, epoch.stopped))
         self._seek_in(0.0)
 
     # -- handlers: the body -----------------------------------------------------------------------
@@ -219,6 +223,8 @@ class Deposit(Actor):
         """A neighbour has gone; it is sought until it answers again."""
         neighbour = self._names.get(message.path)
         if neighbour is not None:
+            if neighbour == "storage":  # what it was told last may be lost
+                self._noted = None
             self._learn(facts.Lost(neighbour))
             self._seek_in(self._rules.deposit.try_again_s)
 
@@ -241,11 +247,7 @@ class Deposit(Actor):
     @handles(EnterService, command=True, deadline_s=DEADLINE_S)
     def enter_service(self, message: EnterService) -> Done | Failed:
         """No customer is served from here on."""
-        if rule.is_dealing(self._cycle):
-            return Failed("busy", "an item is in the machine; wait for its end, or open the door")
-        self._is_remote = False
-        self._learn(facts.ServiceEntered())
-        return Done()
+        return self._enter_service(is_remote=False)
 
     @handles(LeaveService, command=True, deadline_s=DEADLINE_S)
     def leave_service(self, message: LeaveService) -> Done | Failed:
@@ -257,9 +259,7 @@ class Deposit(Actor):
         """The platform takes the machine out of service; a technician who is there stays so."""
         if self._cycle.phase == "service":
             return Done() if self._is_in_maintenance else Failed("local", _LOCAL)
-        entered = self.enter_service(EnterService())
-        self._is_remote = isinstance(entered, Done)
-        return entered
+        return self._enter_service(is_remote=True)
 
     @handles(LeaveMaintenance, deadline_s=DEADLINE_S)
     def leave_maintenance(self, message: LeaveMaintenance) -> Done | Failed:
@@ -285,6 +285,13 @@ class Deposit(Actor):
     def empty_bin(self, message: EmptyBin) -> Done:
         """The bin was exchanged."""
         self._learn(facts.Emptied())
+        return Done()
+
+    def _enter_service(self, *, is_remote: bool) -> Done | Failed:
+        if rule.is_dealing(self._cycle):
+            return Failed("busy", "an item is in the machine; wait for its end, or open the door")
+        self._is_remote = is_remote
+        self._learn(facts.ServiceEntered())
         return Done()
 
     def _go_on(self, fact: facts.Reset | facts.ServiceLeft) -> Done | Failed:
@@ -365,6 +372,7 @@ class Deposit(Actor):
         """Tell neighbours and operators how things stand, where that has changed."""
         self._set_look_timer()
         self._set_renew_timer()
+        self._note_stop()
         cycle = self._cycle
         told = CycleChanged(busy=rule.is_busy(cycle), closed=self._why_closed())
         if told != self._told:
@@ -380,6 +388,21 @@ class Deposit(Actor):
             reason=cycle.reason or None,
             trouble=rule.trouble(cycle),
         )
+
+    def _note_stop(self) -> None:
+        """What somebody has stopped stands after a crash, too, and after a power cut."""
+        stopped = self._stopped_by()
+        if stopped == self._noted:
+            return
+        sent = self.ctx.tell(self._to["storage"], NoteStop(stopped))
+        self._noted = stopped if sent is Put.OK else None
+
+    def _stopped_by(self) -> Stopped:
+        if self._cycle.phase == "estop":
+            return "estop"
+        if self._cycle.phase == "service":
+            return "maintenance" if self._is_in_maintenance else "service"
+        return ""
 
     def _why_closed(self) -> str:
         why = rule.why_closed(self._cycle, self.ctx.clock.monotonic(), self._rules)

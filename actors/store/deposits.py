@@ -92,7 +92,7 @@ def open_epoch(books: Books, floor: int) -> Epoch:
     number = max(books.counters.epoch, floor) + 1
     books.journal("epoch", encode(Epochal(number)))
     books.counters.epoch = number
-    return Epoch(number, tuple(undecided(books)))
+    return Epoch(number, tuple(undecided(books)), books.counters.stopped)
 
 
 def undecided(books: Books) -> list[DepositRecord]:

@@ -33,6 +33,7 @@ from protocol.storage import (
     OutboxClass,
     OutboxRecord,
     SessionRecord,
+    Stopped,
 )
 
 SCHEMA = 3
@@ -90,6 +91,7 @@ class Counters(msgspec.Struct):
         deposits, sessions, commands: last number given.
         command_cursor: sequence of the newest remote command that has been taken down.
         maintained_at: wall clock of the last maintenance; 0: none is known.
+        stopped: who has stopped the machine until somebody says so.
     """
 
     epoch: int = 0
@@ -101,6 +103,7 @@ class Counters(msgspec.Struct):
     commands: int = 0
     command_cursor: int = 0
     maintained_at: float = 0.0
+    stopped: Stopped = ""
 
 
 encode = msgspec.msgpack.Encoder().encode

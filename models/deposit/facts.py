@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 from protocol.machine import Beam, GateState, MoveFault
-from protocol.storage import DepositRecord, DepositState
+from protocol.storage import DepositRecord, DepositState, Stopped
 from protocol.vision import Detection
 
 Neighbour = Literal["storage", "motor", "sensors", "camera", "inference", "session"]
@@ -15,10 +15,16 @@ NEIGHBOURS: frozenset[Neighbour] = frozenset(get_args(Neighbour))
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """The ledger has begun a run: the prefix of its deposits' ids, and what the last one left."""
+    """The ledger has begun a run: the prefix of its deposits' ids, and how the last one was left.
+
+    Attributes:
+        open: deposits that are undecided.
+        stopped: who had stopped the machine; that holds until somebody lets it go on.
+    """
 
     name: str
     open: tuple[DepositRecord, ...] = ()
+    stopped: Stopped = ""
 
 
 class Lost(msgspec.Struct, frozen=True):

@@ -146,6 +146,10 @@ def _heed_neighbour(turn: Turn, fact: Opened | Lost | Back) -> None:
     lost = turn.cycle.lost
     if isinstance(fact, Opened):
         turn.know(name=fact.name, open=fact.open, lost=lost - {"storage"})
+        if fact.stopped == "estop":
+            halt(turn, "estop", Reason.ESTOP)
+        elif fact.stopped:
+            halt(turn, "service", Reason.SERVICE)
     elif isinstance(fact, Back):
         turn.know(lost=lost - {fact.neighbour})
         if fact.neighbour == "session":

@@ -447,6 +447,47 @@ def test_out_of_service_there_is_nothing_for_the_platform_to_leave(here):
         here.stage.request("/deposit", EnterMaintenance())
 
 
+@pytest.mark.parametrize(
+    ("enter", "is_remote", "leave"),
+    [(EnterService(), False, LeaveService()), (EnterMaintenance(), True, LeaveMaintenance())],
+)
+def test_service_outlives_a_crash_and_so_does_its_end(here, enter, is_remote, leave):
+    here.idle()
+    here.stage.request("/deposit", enter)
+    for _ in range(2):
+        here.tell(InjectFault("raise"))
+        here.wait(5.0)
+        assert (here.cycle.phase, here.cycle.remote) == ("service", is_remote)
+    here.stage.request("/deposit", leave)
+    here.tell(InjectFault("raise"))
+    here.wait(2.0)
+    assert here.cycle.phase != "service"
+
+
+def test_an_emergency_stop_outlives_guard_and_deposit_alike(here):
+    here.idle()
+    here.tell(GuardChanged(3, True, False, "closed", False, latch="estop"))
+    here.tell(GuardChanged(4, True, True, "closed", False))  # another guard, which knows of nothing
+    before = len(here.probes["motor"].heard)
+    here.tell(InjectFault("raise"))
+    here.wait(60.0)
+    assert here.cycle.phase == "estop"
+    assert not any(isinstance(told, Move) for told in here.probes["motor"].heard[before:])
+    here.stage.request("/deposit", ResetMachine())
+    assert here.cycle.phase == "selftest"
+
+
+def test_a_store_that_crashed_is_told_again_who_has_stopped_the_machine(tmp_path):
+    with place(tmp_path) as here:
+        here.idle()
+        here.stage.tell("/storage", InjectFault("raise"))
+        here.stage.request("/deposit", EnterService())
+        here.wait(5.0)
+    with place(tmp_path) as here:
+        here.wait(1.0)
+        assert here.cycle.phase == "service"
+
+
 def test_a_full_bin_closes_and_its_exchange_opens(here):
     here.idle()
     here.tell(*[BinChanged(98.0)] * 3)

@@ -738,6 +738,33 @@ def test_in_service_nothing_is_taken():
     bench.at("selftest")
 
 
+@pytest.mark.parametrize(
+    ("stopped", "phase"), [("service", "service"), ("maintenance", "service"), ("estop", "estop")]
+)
+def test_what_the_last_run_was_stopped_by_stands_until_somebody_says_so(stopped, phase):
+    bench = Bench()
+    bench.tell(facts.Opened("m-2", (), stopped))
+    bench.at(phase)
+    for neighbour in sorted(facts.NEIGHBOURS):
+        bench.tell(facts.Back(neighbour))
+    bench.tell(WELL, facts.Sensed(CLEAR))
+    bench.wait(3600.0)
+    bench.at(phase)
+    assert not any(isinstance(one, (decisions.Move, decisions.Tare)) for one in bench.said)
+    bench.tell(facts.Reset())
+    bench.at("selftest")
+
+
+def test_an_item_that_lay_in_a_stopped_machine_is_not_moved_by_the_next_run():
+    bench = Bench().transporting()
+    record = bench.records[-1]
+    later = Bench()
+    later.tell(facts.Opened("m-2", (record,), "estop"), WELL, facts.Sensed(CLEAR))
+    later.at("estop")
+    assert later.written == [("review", "interrupted")]
+    assert not any(isinstance(one, decisions.Move) for one in later.said)
+
+
 def test_a_technician_waits_for_the_end_of_an_item():
     bench = Bench().transporting()
     bench.tell(facts.ServiceEntered())
