@@ -40,8 +40,11 @@ class Words(NamedTuple):
 
 
 class _Envelope(msgspec.Struct):
+    """``auth``: Pusher's libraries want the permission for a channel bare, and nothing else is."""
+
     data: msgspec.Raw = msgspec.Raw()
     success: bool | None = None
+    auth: msgspec.Raw = msgspec.Raw()
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -94,10 +97,10 @@ def _success(status: int, body: bytes, *, in_envelope: bool) -> Read:
     ):  # somewhere in it something is too deep: that is for its reader to refuse
         parts = members(body)
         is_refused, data = parts.get("success") == b"false", parts.get("data", b"")
-        is_said = bool(data) or "success" in parts
+        is_said = bool(data) or "success" in parts or "auth" in parts
     else:
         is_refused, data = read.success is False, bytes(read.data)
-        is_said = bool(data) or read.success is not None
+        is_said = bool(data) or read.success is not None or bool(bytes(read.auth))
     if in_envelope and not is_said:
         raise Strange(f"{status} with JSON that is not the platform's: no data in it, no success")
     if is_refused:

@@ -56,7 +56,10 @@ def test_somebody_elses(status, kind, body):
         read(status, kind, body)
 
 
-@pytest.mark.parametrize("body", [b'{"data": {}}', b'{"success": true}', b'{"data": null}'])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"data": {}}', b'{"success": true}', b'{"data": null}', b'{"auth": "key:0f"}'],
+)
 def test_in_an_envelope(body):
     assert read(200, JSON, body, in_envelope=True).status == 200
 
