@@ -14,15 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from functools import partial
 from importlib import metadata
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from actors.uplink.conversation import LOST, TEXT_MAX, answered, call_for, converse
 from actors.uplink.resolving import check_near, resolve
 from actors.uplink.tls import pinned_context, read_pins
 from actors.uplink.way import why
@@ -34,49 +32,29 @@ from models.uplink.doorbell_terms import (
     Connect,
     Decision,
     Fact,
-    Garbled,
     HangUp,
-    Heard,
     Limits,
     NotSigned,
-    Opened,
     Passed,
     Ring,
     Say,
     Send,
     Sign,
-    Signed,
     Wanted,
 )
 from protocol.message import Message
 from protocol.platform.identity import Doorbell
-from protocol.platform.pusher import MalformedFrame, read_frame
-from protocol.uplink import Call, Called, LinkChanged, Rung
+from protocol.uplink import Called, LinkChanged, Rung
 from supervisors import AsyncActor, Waiting, handles
 from supervisors.context import AsyncContext, RequestFailed
 
-MESSAGE_BYTES_MAX = 1 << 20
-"""A larger frame ends the socket; Pusher's are a hundredth of it at most."""
-HEARTBEAT_S = 20.0
-"""Of WebSocket pings. A peer that is gone is found within one and a half of them."""
-CLOSE_S = 1.0
 OUTGOING_MAX = 64
 """Frames that wait to be sent. We say three things, and a server that asks and asks without reading
 the answers gets no more of them."""
-_TEXT_MAX = 200
-_OK = range(200, 300)
-_LOST = 1006
 
 
 class _Look(Message, frozen=True, tag="channel.look"):
     """Channel to itself: time has passed."""
-
-
-class _Auth(msgspec.Struct):
-    """Answer to a request for a signature."""
-
-    auth: str
-    channel_data: str = ""
 
 
 class Channel(AsyncActor):
@@ -205,7 +183,7 @@ class Channel(AsyncActor):
         is_wanted = bell.doorbell is not None
         self.ctx.note(
             doorbell=bell.phase if is_wanted else "none",
-            detail=(bell.why[:_TEXT_MAX] or self._unusable) or None,
+            detail=(bell.why[:TEXT_MAX] or self._unusable) or None,
             garbage=bell.garbage or None,
             rings=self._rings or None,
             waiting_for=None if is_wanted else self._unusable or "the platform's doorbell",
@@ -215,12 +193,12 @@ class Channel(AsyncActor):
 
     async def _live(self, connect: Connect, outgoing: asyncio.Queue[str]) -> None:
         """One socket, from its opening to its end, which is told unless we have ended it."""
-        code, end = _LOST, ""
+        code, end = LOST, ""
         try:
             async with self._session(await self._addresses(connect.url)) as http:
-                code = await self._converse(http, connect, outgoing)
+                code = await converse(http, connect, outgoing, self._learn)
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
-            end = why(error)[:_TEXT_MAX]
+            end = why(error)[:TEXT_MAX]
         self._learn(Closed(connect.socket, code, end))
 
     async def _addresses(self, url: str) -> list[str]:
@@ -235,51 +213,16 @@ class Channel(AsyncActor):
         connector = aiohttp.TCPConnector(ssl=self._tls, resolver=_Known(addresses))
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    async def _converse(
-        self, http: aiohttp.ClientSession, connect: Connect, outgoing: asyncio.Queue[str]
-    ) -> int:
-        """Talk until it ends; returns the code of the end.
-
-        Nothing limits a receive's time: one that is given up looks like a socket that is lost.
-        """
-        ws = await http.ws_connect(
-            connect.url, heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES_MAX
-        )
-        writing = asyncio.get_running_loop().create_task(_write(ws, outgoing))
-        try:
-            self._learn(Opened(connect.socket))
-            async for message in ws:
-                self._learn(_fact(connect.socket, message))
-        finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(ws.close(), CLOSE_S)
-        return ws.close_code or _LOST
-
     async def _sign(self, sign: Sign) -> None:
-        form = urlencode({"socket_id": sign.socket_id, "channel_name": sign.channel}).encode()
-        call = Call(
-            "POST",
-            sign.path,
-            form,
-            content_type="application/x-www-form-urlencoded",
-            timeout_s=self._numbers.answer_s,
-        )
-        signed = partial(NotSigned, sign.socket)
+        answer_s = self._numbers.answer_s
         fact: Fact
         try:
-            answer: Called = await self.ctx.request(
-                self._link, call, timeout_s=self._numbers.answer_s, reply=Called
+            called: Called = await self.ctx.request(
+                self._link, call_for(sign, answer_s), timeout_s=answer_s, reply=Called
             )
-            if answer.status in _OK:
-                auth = msgspec.json.decode(answer.body, type=_Auth)
-                fact = Signed(sign.socket, auth.auth, auth.channel_data)
-            else:
-                fact = signed(f"HTTP {answer.status}")
+            fact = answered(sign, called)
         except RequestFailed as error:
-            fact = signed(str(error)[:_TEXT_MAX])
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            fact = signed("the platform's answer holds no signature")
+            fact = NotSigned(sign.socket, str(error)[:TEXT_MAX])
         self._learn(fact)
 
 
@@ -307,19 +250,3 @@ class _Known(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-async def _write(ws: Any, outgoing: asyncio.Queue[str]) -> None:
-    """Send what is to be sent, in order; a socket that takes nothing ends by its reader."""
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-        while True:
-            await ws.send_str(await outgoing.get())
-
-
-def _fact(number: int, message: Any) -> Fact:
-    if message.type is not aiohttp.WSMsgType.TEXT:
-        return Garbled(number, "no text")
-    try:
-        return Heard(number, read_frame(message.data))
-    except MalformedFrame as error:
-        return Garbled(number, str(error)[:_TEXT_MAX])

@@ -6,16 +6,13 @@ All rules stand in `models.uplink.doorbell`; here are a socket, a timer, and a s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
-from actors.uplink.channel import CLOSE_S, HEARTBEAT_S, MESSAGE_BYTES_MAX
+from actors.uplink.conversation import LOST, answered, call_for, converse
 from actors.uplink.resolving import check_near
 from actors.uplink.way import CallFailed
 from models.uplink import doorbell as rule
@@ -25,37 +22,22 @@ from models.uplink.doorbell_terms import (
     Connect,
     Decision,
     Fact,
-    Garbled,
     HangUp,
-    Heard,
     Limits,
     NotSigned,
-    Opened,
     Passed,
     Ring,
     Send,
     Sign,
-    Signed,
     Wanted,
 )
 from protocol.platform.identity import Doorbell
-from protocol.platform.pusher import MalformedFrame, read_frame
 from protocol.uplink import Call, Called
 from rvm_edge.fleet.shared import Shared
 
-_FORM = "application/x-www-form-urlencoded"
-_LOST = 1006
 _SOONEST_S = 0.001
-_OK = range(200, 300)
 
 Ask = Callable[[Call], Awaitable[Called]]
-
-
-class _Auth(msgspec.Struct):
-    """Answer to a request for a signature."""
-
-    auth: str
-    channel_data: str = ""
 
 
 class DoorbellClient:
@@ -151,10 +133,10 @@ class DoorbellClient:
 
     async def _live(self, connect: Connect, outgoing: asyncio.Queue[str]) -> None:
         """One socket, from its opening to its end, which is told unless we have ended it."""
-        code = _LOST
+        code = LOST
         try:
             await self._check(connect.url)
-            code = await self._converse(connect, outgoing)
+            code = await converse(self._shared.sockets, connect, outgoing, self._learn)
         except aiohttp.ClientConnectorError:
             self._shared.tally.failed("no_way")
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError):
@@ -167,52 +149,10 @@ class DoorbellClient:
         if parts.scheme == "ws":
             check_near(await self._shared.names.find(parts.hostname or "", parts.port or 80))
 
-    async def _converse(self, connect: Connect, outgoing: asyncio.Queue[str]) -> int:
-        ws = await self._shared.sockets.ws_connect(
-            connect.url, heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES_MAX
-        )
-        writing = asyncio.get_running_loop().create_task(_write(ws, outgoing))
-        try:
-            self._learn(Opened(connect.socket))
-            async for message in ws:
-                self._learn(_fact(connect.socket, message))
-        finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(ws.close(), CLOSE_S)
-        return ws.close_code or _LOST
-
     async def _sign(self, sign: Sign) -> None:
-        form = urlencode({"socket_id": sign.socket_id, "channel_name": sign.channel}).encode()
-        call = Call(
-            "POST", sign.path, form, content_type=_FORM, timeout_s=self._limits.answer_s
-        )  # fmt: skip
         fact: Fact
         try:
-            called = await self._ask(call)
-            if called.status in _OK:
-                auth = msgspec.json.decode(called.body, type=_Auth)
-                fact = Signed(sign.socket, auth.auth, auth.channel_data)
-            else:
-                fact = NotSigned(sign.socket, f"HTTP {called.status}")
+            fact = answered(sign, await self._ask(call_for(sign, self._limits.answer_s)))
         except CallFailed as error:
             fact = NotSigned(sign.socket, error.code)
-        except (msgspec.MsgspecError, UnicodeError):
-            fact = NotSigned(sign.socket, "the platform's answer holds no signature")
         self._learn(fact)
-
-
-async def _write(ws: Any, outgoing: asyncio.Queue[str]) -> None:
-    """Send what is to be sent, in order; a socket that takes nothing ends by its reader."""
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-        while True:
-            await ws.send_str(await outgoing.get())
-
-
-def _fact(number: int, message: Any) -> Fact:
-    if message.type is not aiohttp.WSMsgType.TEXT:
-        return Garbled(number, "no text")
-    try:
-        return Heard(number, read_frame(message.data))
-    except MalformedFrame as error:
-        return Garbled(number, str(error))
