@@ -61,9 +61,7 @@ async def converse(
         outgoing: frames to be sent, in order.
         learn: takes what is heard.
     """
-    ws = await http.ws_connect(
-        connect.url, heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES_MAX
-    )  # fmt: skip
+    ws = await http.ws_connect(connect.url, heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES_MAX)
     writing = asyncio.get_running_loop().create_task(_write(ws, outgoing))
     try:
         learn(Opened(connect.socket))

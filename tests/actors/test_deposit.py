@@ -488,6 +488,17 @@ def test_a_store_that_crashed_is_told_again_who_has_stopped_the_machine(tmp_path
         assert here.cycle.phase == "service"
 
 
+def test_a_store_that_took_it_and_crashed_before_it_was_written_is_told_again(tmp_path):
+    with place(tmp_path) as here:
+        here.idle()
+        here.stage.tell("/deposit", EnterService())
+        here.stage.tell("/storage", InjectFault("raise"))  # behind it, and before the commit
+        here.wait(5.0)
+    with place(tmp_path) as here:
+        here.wait(1.0)
+        assert here.cycle.phase == "service"
+
+
 def test_a_full_bin_closes_and_its_exchange_opens(here):
     here.idle()
     here.tell(*[BinChanged(98.0)] * 3)
