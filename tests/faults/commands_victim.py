@@ -89,7 +89,9 @@ class World(Actor):
 
 
 def read(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """All whole lines; the last may just be written by another thread."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def append(path: Path, what: dict) -> None:

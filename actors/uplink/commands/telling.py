@@ -67,6 +67,7 @@ class Telling:
         fails = 0
         while True:
             self._news.clear()
+            self._opened.clear()
             waiting = [
                 record
                 for record in self._journal.records.values()
@@ -86,8 +87,7 @@ class Telling:
             await self._pause(max(pause_s, *(after_s or 0.0 for after_s in told)))
 
     async def _pause(self, seconds: float) -> None:
-        """Until it is time, or the way has opened."""
-        self._opened.clear()
+        """Until it is time, or the way has opened since the round began."""
         try:
             await asyncio.wait_for(self._opened.wait(), seconds)
         except asyncio.TimeoutError:
@@ -95,6 +95,8 @@ class Telling:
 
     async def _tell(self, record: CommandRecord) -> float | None:
         """Tell all there is about one command.
+
+        A refusal that was believed is believed of the reports that are still to come, too.
 
         Returns:
             None: it was told. Else how long the platform wants to be left alone, or 0.
@@ -108,7 +110,8 @@ class Telling:
                 told.append(report)
                 now = lifecycle.told(now, report)
             self._fails.pop(record.id, None)
-            self._refusals.pop(record.id, None)
+            if lifecycle.is_over(now):
+                self._refusals.pop(record.id, None)
         except _Later as later:
             after_s = later.after_s or 0.0
             self._fails[record.id] = self._fails.get(record.id, 0) + 1

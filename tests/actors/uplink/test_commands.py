@@ -7,6 +7,7 @@ import pytest
 
 from actors.store.audit import audit
 from actors.store.reading import opened
+from actors.uplink.commands.telling import BELIEVED_AFTER
 from models.ledger.audit import Finding
 from protocol.daemon import CollectDiagnostics, DescribeMachine, EndRun, RestartActor, RotateLogs
 from protocol.machine import Move, MoveDone, Renew, StopMotors
@@ -333,8 +334,11 @@ def test_reports_that_the_platform_will_never_take_are_let_go(tmp_path):
     with commanded(tmp_path, platform) as place:
         platform.wish("rotate_logs")
         place.ring()
-        eventually(lambda: place.records)
+        for refusals in range(1, BELIEVED_AFTER + 1):
+            eventually(lambda least=refusals: platform.refusals >= least)
+            place.open()  # ends the pause before the next try
         place.settled()
+    assert platform.refusals == BELIEVED_AFTER + len(STEPS[1:])
 
 
 def test_a_refusal_that_is_not_repeated_loses_no_report(tmp_path):
