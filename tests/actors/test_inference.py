@@ -147,7 +147,7 @@ def slow_from(model):
             began_s = clock.monotonic()
             detector.detect(picture)
             took_s.append(clock.monotonic() - began_s)
-    limit_s = 8 * min(took_s)
+    limit_s = 16 * min(took_s)  # a busy machine takes several times as long as a calm one
     return {"picture_s_max": limit_s, "deadline_s": 1.2 * limit_s}
 
 
@@ -377,7 +377,7 @@ FAULTS = {
     "slow": ("slow", {}),  # its limits depend on the machine: `slow_from`
     "hang": ("hangs", {"deadline_s": 0.6, "picture_s_max": 0.4}),
     "crash": ("crashed", {}),
-    "oom": ("eats memory", {"memory_mb_max": 400}),
+    "oom": ("eats memory", {"memory_mb_max": 400, "deadline_s": 10.0}),
     "wrong": ("golden/", {}),
 }
 

@@ -1,6 +1,6 @@
 """Detectors that fail on purpose: for fault tests and the simulated machine, never elsewhere.
 
-    slow    twenty times the work for the same answer
+    slow    forty times the work for the same answer
     hang    never answers, and spends no time of the processor on it
     crash   reads where nothing is, as a broken driver does
     oom     takes memory until there is none
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Fault: TypeAlias = Literal["slow", "hang", "crash", "oom", "wrong"]
 FAULTS: tuple[Fault, ...] = ("slow", "hang", "crash", "oom", "wrong")
 
-SLOWER = 20
+SLOWER = 40
 CHUNK_BYTES = 16 << 20
 # Where no limit is set, this fault is not to take down the machine that tests it.
 HOARD_BYTES_MAX = 2 << 30
