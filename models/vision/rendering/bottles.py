@@ -8,12 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from models.vision.rendering.parts import (
+    FILM,
     WALL_M,
+    WALLED,
     Part,
     Thing,
     cap_on,
     inside_out,
     lacquer,
+    seen_through,
     sleeve_on,
     turned,
 )
@@ -161,12 +164,13 @@ def soda_pet(rng: np.random.Generator) -> Thing:
         dents=int(rng.choice([0, 0, 1, 2])),
         flat=rng.uniform(0.05, 0.4) if rng.random() < 0.12 else 0.0,
     )
-    tint = _strong_tint(rng)
+    look = _strong_tint(rng)
     film = rng.random() < 0.6
+    drink = rng.random()
+    tint = seen_through(look, FILM if film or drink < 0.45 else WALLED)
     wall = Material("film" if film else "clear", tint, ior=rng.uniform(1.45, 1.6))
     parts = [Part(turned(shape.profile(), worn), wall)]
-    drink = rng.random()
-    if drink < 0.35:
+    if drink < 0.45:
         inside = turned(shape.profile(inset=0.0006), worn)
         if drink < 0.12:  # clear wall, coloured drink
             parts[0] = parts[0]._replace(material=Material("film", (1.0, 1.0, 1.0)))
@@ -175,7 +179,7 @@ def soda_pet(rng: np.random.Generator) -> Thing:
         parts.append(Part(level(rng, inside), Material("clear", tint, ior=WATER_IOR), liquid=True))
     elif not film:
         parts.append(Part(inside_out(turned(shape.profile(inset=WALL_M), worn)), wall))
-    cap = None if rng.random() < 0.6 else tint
+    cap = None if rng.random() < 0.6 else look
     parts += [
         *sleeve_on(rng, shape, worn, chance=0.85),
         *cap_on(rng, shape, worn, chance=0.8, colour=cap),
@@ -187,9 +191,9 @@ def _strong_tint(rng: np.random.Generator) -> Colour:
     """Green, brown, red, orange, deep blue: what colours a bottle so that nobody calls it clear."""
     hue = rng.choice(
         [0.36, 0.32, 0.06, 0.03, 0.0, 0.1, 0.62, 0.13],
-        p=[0.3, 0.15, 0.17, 0.08, 0.1, 0.08, 0.05, 0.07],
+        p=[0.35, 0.15, 0.17, 0.08, 0.1, 0.05, 0.05, 0.05],
     )
-    return tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.75, 1.0), value=(0.12, 0.9))
+    return tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.75, 0.98), value=(0.15, 1.0))
 
 
 def milk(rng: np.random.Generator) -> Thing:

@@ -9,11 +9,13 @@ import numpy as np
 
 from models.vision.rendering.parts import (
     PAPER_M,
+    WALLED,
     Part,
     Thing,
     cap_on,
     inside_out,
     lacquer,
+    seen_through,
     sleeve_on,
     turned,
 )
@@ -34,8 +36,9 @@ def drink_can(rng: np.random.Generator) -> Thing:
         flat=rng.uniform(0.1, 0.55) if rng.random() < 0.15 else 0.0,
     )
     body = lathe(outline.along, outline.radii, deform=worn)
-    start, end = outline.label_from, outline.label_to
-    along = np.linspace(start, end, 40)
+    # Printed before it is drawn in at the neck: seldom is there bare metal but at the ends.
+    start, end = (0.0015, length - 0.0035) if rng.random() < 0.8 else (0.012, length - 0.014)
+    along = np.linspace(start, end, 60)
     sleeve = lathe(along, np.interp(along, outline.along, outline.radii) + PAPER_M, deform=worn)
     bare = Material("metal", (0.85, 0.85, 0.86), roughness=rng.uniform(0.08, 0.35))
     shiny = rng.random() < 0.6
@@ -88,13 +91,13 @@ def _lid(rng: np.random.Generator, at: float, radius: float) -> Part:
 
 def other(rng: np.random.Generator) -> Thing:
     """What belongs into another bin: glass, tins, boxes, paper, a telephone."""
-    makers = (_glass, _glass, _glass, _tin, _box, _crumpled, _crumpled, _jar, _slab)
+    makers = (_glass, _glass, _glass, _tin, _tin, _box, _crumpled, _crumpled, _jar, _slab)
     parts = makers[int(rng.integers(len(makers)))](rng)
     return Thing("other", ("non_mineral",), parts)
 
 
 def _glass(rng: np.random.Generator) -> tuple[Part, ...]:
-    """A wine or beer bottle: dark, thick, long in the neck."""
+    """A wine or beer bottle: thick, long in the neck, from amber to black."""
     length = rng.uniform(0.18, 0.32)
     shape = Bottle(
         length=length,
@@ -106,9 +109,10 @@ def _glass(rng: np.random.Generator) -> tuple[Part, ...]:
         base=rng.uniform(0.003, 0.008),
     )
     hue = rng.choice([0.34, 0.3, 0.07, 0.05, 0.6])
-    tint = tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.3, 1.0), value=(0.02, 0.6))
+    dark = 10 ** rng.uniform(-2.0, -0.3)
+    look = tone(rng, hue=(hue - 0.03, hue + 0.03), saturation=(0.75, 0.98), value=(dark, dark))
     straight = battered(rng, length, shape.radius)
-    wall = Material("clear", tint, ior=rng.uniform(1.48, 1.56))
+    wall = Material("clear", seen_through(look, WALLED), ior=rng.uniform(1.48, 1.56))
     body = Part(turned(shape.profile(), straight), wall)
     inside = Part(inside_out(turned(shape.profile(inset=0.003), straight)), wall)
     colour = tone(rng, saturation=(0, 0.4), value=(0.3, 0.9))
@@ -120,11 +124,13 @@ def _tin(rng: np.random.Generator) -> tuple[Part, ...]:
     length, radius = rng.uniform(0.04, 0.13), rng.uniform(0.03, 0.05)
     outline = cylinder(length, radius, edge=0.0015)
     worn = battered(rng, length, radius, dents=int(rng.choice([0, 0, 1])))
-    bare = Material("metal", (0.8, 0.79, 0.76), roughness=rng.uniform(0.1, 0.35))
+    metal = tone(rng, hue=(0.1, 0.15), saturation=(0.0, 0.25), value=(0.6, 0.9))
+    bare = Material("metal", metal, roughness=rng.uniform(0.1, 0.35))
     body = Part(lathe(outline.along, outline.radii, deform=worn), bare)
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         return (body,)
-    along = np.linspace(0.004, length - 0.004, 12)
+    edge = rng.uniform(0.004, 0.014)
+    along = np.linspace(edge, length - edge, 12)
     paper = lathe(along, np.full(12, radius + PAPER_M), deform=worn)
     return (body, Part(paper, Material("matt", texture=printed(rng))))
 

@@ -15,6 +15,8 @@ from models.vision.rendering.surfaces import Colour, Material, printed, tone
 
 PAPER_M = 0.0003  # by which a label stands off
 WALL_M = 0.0006
+FILM, WALLED = 4, 8
+"""How often light crosses a surface to the belt and back: of a bottle of film, or of walls."""
 
 
 class Part(NamedTuple):
@@ -38,6 +40,12 @@ class Thing(NamedTuple):
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
     roll: float | None = None
+
+
+def seen_through(look: Colour, crossings: int) -> Colour:
+    """What one surface lets through, so that a white belt seen through all has this look."""
+    r, g, b = (part ** (1.0 / crossings) for part in look)
+    return (r, g, b)
 
 
 def turned(profile: Profile, worn: Deform) -> Solid:

@@ -34,7 +34,7 @@ KINDS = {
 }
 """How often each kind is drawn: the hard question, full or not, most often."""
 EMPTY_SHARE, SECOND_SHARE = 0.05, 0.1
-STANDING = {"yogurt": 0.45, "other": 0.08, "can": 0.08}
+STANDING = {"yogurt": 0.45, "other": 0.04, "can": 0.04}
 """How often each kind stands: a cup does by itself, and then it is a disc."""
 ON_ITS_HEAD = 0.2
 
