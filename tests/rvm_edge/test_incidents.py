@@ -67,8 +67,11 @@ class Place:
         eventually(lambda: self.state != before)
 
     def events(self, count):
-        self.incidents.tick()
-        heard = eventually(lambda: len(self.storage.heard) >= count and list(self.storage.heard))
+        def all_heard():
+            self.incidents.tick()  # a row says "crashed" before the record does
+            return len(self.storage.heard) >= count and list(self.storage.heard)
+
+        heard = eventually(all_heard)
         assert len(heard) == count
         assert {(one.outbox, one.kind) for one in heard} <= {("event", "event")}
         assert len({one.key for one in heard}) == count
