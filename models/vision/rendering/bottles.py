@@ -167,10 +167,11 @@ def soda_pet(rng: np.random.Generator) -> Thing:
     look = _strong_tint(rng)
     film = rng.random() < 0.6
     drink = rng.random()
-    tint = seen_through(look, FILM if film or drink < 0.45 else WALLED)
+    filled = drink < 0.45
+    tint = seen_through(look, FILM if film or filled else WALLED)
     wall = Material("film" if film else "clear", tint, ior=rng.uniform(1.45, 1.6))
     parts = [Part(turned(shape.profile(), worn), wall)]
-    if drink < 0.45:
+    if filled:
         inside = turned(shape.profile(inset=0.0006), worn)
         if drink < 0.12:  # clear wall, coloured drink
             parts[0] = parts[0]._replace(material=Material("film", (1.0, 1.0, 1.0)))

@@ -37,7 +37,9 @@ def drink_can(rng: np.random.Generator) -> Thing:
     )
     body = lathe(outline.along, outline.radii, deform=worn)
     # Printed before it is drawn in at the neck: seldom is there bare metal but at the ends.
-    start, end = (0.0015, length - 0.0035) if rng.random() < 0.8 else (0.012, length - 0.014)
+    start, end = outline.label_from, outline.label_to
+    if rng.random() < 0.8:
+        start, end = 0.0015, length - 0.0035
     along = np.linspace(start, end, 60)
     sleeve = lathe(along, np.interp(along, outline.along, outline.radii) + PAPER_M, deform=worn)
     bare = Material("metal", (0.85, 0.85, 0.86), roughness=rng.uniform(0.08, 0.35))
