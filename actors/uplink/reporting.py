@@ -25,6 +25,7 @@ class Reporting:
         self._waiting: dict[int, Reported] = {}
         self._fails = 0
         self._again_s = float("-inf")
+        self._is_hurried = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -41,12 +42,14 @@ class Reporting:
         return bool(self._waiting) and now_s >= self._again_s
 
     def failed(self, now_s: float, chance: float, asked_s: float | None) -> None:
-        """It was not taken: later once more.
+        """It was not taken: later once more, unless it had left before the way opened anew.
 
         Args:
             chance: 0 to 1.
             asked_s: so long the platform wants to be left alone; None: it says nothing.
         """
+        if self._is_hurried:  # a word about the way that was
+            return
         self._fails += 1
         pause_s = full_jitter_s(self._fails, chance, PAUSE_S, PAUSE_S_MAX)
         self._again_s = now_s + max(pause_s, asked_s or 0.0)
@@ -54,9 +57,11 @@ class Reporting:
     def hurry(self) -> None:
         """The way has opened: no use in waiting any longer."""
         self._fails, self._again_s = 0, float("-inf")
+        self._is_hurried = True
 
     def next(self) -> Reported | None:
-        """The one that has waited for longest."""
+        """The one that has waited for longest; it leaves now."""
+        self._is_hurried = False
         return next(iter(self._waiting.values()), None)
 
     def done(self, report: Reported) -> None:

@@ -1,6 +1,7 @@
 """Sync between a link, an item cycle and a daemon that the test speaks for."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from protocol.system import Ping, Pong
 from protocol.uplink import Call, Called, LinkChanged, Reached, Rung
 from supervisors import Actor, ActorSystem, Backoff, ChildSpec, Supervisor, SupervisorSpec, handles
 from supervisors.context import answer_to
-from supervisors.testing import Probe, VirtualClock, eventually
+from supervisors.testing import PATIENCE_S, Probe, VirtualClock, eventually
 
 LIMITS = UplinkSettings(settings_poll_s=15.0, settings_watch_s=8.0, settings_wait_s_max=20.0)
 KEYS = {"health.period_s": KeyReport(3.0, 1, 200)}
@@ -35,6 +36,9 @@ class Platform:
         self.status = 200
         self.reports: list[dict[str, Any]] = []
         self.asked: list[Call] = []
+        self.is_near = threading.Event()
+        """Its answers arrive."""
+        self.is_near.set()
 
     def answer(self, call: Call) -> Message:
         self.asked.append(call)
@@ -71,7 +75,9 @@ class Link(Actor):
 
     @handles(Call)
     def call(self, message: Call) -> Message:
-        return self.platform.answer(message)
+        answer = self.platform.answer(message)
+        assert self.platform.is_near.wait(PATIENCE_S)
+        return answer
 
 
 class Cycle(Actor):
@@ -439,6 +445,21 @@ def test_a_platform_in_trouble_is_not_told_every_second(place):
     eventually(lambda: place.platform.states(1)[-1] == "kept")
 
 
+def test_the_failure_of_a_report_that_left_by_the_old_way_says_nothing_of_the_new_one(place):
+    place.desire(1)
+    place.until_states(1, "watching")
+    place.platform.status = 500
+    place.platform.is_near.clear()
+    asked = len(place.platform.posted)
+    place.until(lambda: len(place.platform.posted) > asked)  # under way, and not yet answered
+    place.platform.status = 200
+    place.open(is_open=False)
+    place.open()
+    place.sup.request("sync", Ping(), reply=Pong)
+    place.platform.is_near.set()
+    eventually(lambda: place.platform.states(1)[-1] == "kept")
+
+
 def test_versions_that_are_refused_for_ever_take_no_memory(monkeypatch):
     known: list[Sync] = []
     monkeypatch.setattr(Sync, "on_start", _remembering(known, Sync.on_start))
@@ -482,3 +503,16 @@ def test_of_many_reports_the_newest_word_on_each_version_is_kept_and_not_for_eve
         reporting.add(Reported(version, "kept", 1, 1.0))
     assert len(reporting) == KEPT_MAX
     assert reporting.next().version == 100 - KEPT_MAX
+
+
+def test_a_failure_is_waited_for_unless_the_way_has_opened_meanwhile():
+    reporting = Reporting()
+    reporting.add(Reported(1, "kept", 1, 0.0))
+    reporting.next()
+    reporting.failed(10.0, 1.0, asked_s=None)
+    assert not reporting.is_due(10.0)
+    assert reporting.is_due(100.0)
+    reporting.next()
+    reporting.hurry()
+    reporting.failed(10.0, 1.0, asked_s=30.0)
+    assert reporting.is_due(10.0)
