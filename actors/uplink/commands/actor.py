@@ -71,7 +71,7 @@ class Commands(AsyncActor):
         self._to = dict(addresses)
         self._models = models
         self._fetching: asyncio.Task[None] | None = None
-        self._is_rung = False
+        self._is_rung = self._is_opened = False
         self._fails = 0
         self._accepts = Bucket(0.0, 0.0, 0.0, 0.0)
         self._rejected = 0
@@ -128,7 +128,7 @@ class Commands(AsyncActor):
     def link_changed(self, message: LinkChanged) -> None:
         """The way is open: fetch, and tell what could not be told."""
         if message.is_open:
-            self._fails = 0
+            self._fails, self._is_opened = 0, True
             self._tell_reached()
             self._telling.opened()
             self._fetch_soon()
@@ -158,13 +158,15 @@ class Commands(AsyncActor):
 
     async def _fetch(self) -> None:
         while self._is_rung:
-            self._is_rung = False
+            self._is_rung = self._is_opened = False
             before = self._journal.cursor
             try:
                 page = await self._page()
                 if page.commands or page.lost:
                     await self._take_down(page, self._moment())
             except (RequestFailed, NoPage) as error:
+                if self._is_opened:  # meanwhile; it has failed on the way that was
+                    continue
                 self.ctx.note(detail=f"cannot be fetched: {error}"[:_TEXT_MAX])
                 self._fails += 1
                 pause_s = full_jitter_s(self._fails, self.ctx.rng.random(), AGAIN_S, AGAIN_S_MAX)

@@ -57,7 +57,7 @@ from protocol.storage import (
 from protocol.uplink import Call, Called, LinkChanged, Reached, Rung
 from supervisors import Actor, ChildSpec, RequestFailed, handles
 from supervisors.actor import LATER
-from supervisors.testing import eventually
+from supervisors.testing import PATIENCE_S, eventually
 from tests.actors.runtime import tree
 
 LIMITS = StorageSettings(map_mb=2, map_mb_max=64)
@@ -80,6 +80,7 @@ class Platform:
         cannot_take: commands whose reports are answered with 500.
         ignores_cursor: it always gives everything.
         raw: the answer to a fetch, while it is not None.
+        is_near: its answers arrive.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,8 @@ class Platform:
         self.ignores_cursor = False
         self.page_max = 1000
         self.lock = threading.Lock()
+        self.is_near = threading.Event()
+        self.is_near.set()
 
     def wish(self, type_: str, id_: str = "", **more: Any) -> str:
         with self.lock:
@@ -192,7 +195,9 @@ class PlatformLink(Actor):
 
     @handles(Call)
     def call(self, message: Call) -> Called | Failed:
-        return self.platform.answer(message)
+        answer = self.platform.answer(message)
+        assert self.platform.is_near.wait(PATIENCE_S)
+        return answer
 
     @handles(Reached)
     def reached(self, message: Reached) -> None:

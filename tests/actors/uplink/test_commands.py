@@ -15,6 +15,7 @@ from protocol.message import Failed
 from protocol.platform.media import FileMetadata
 from protocol.service import DescribeCycle, DescribeSession, LeaveMaintenance, StartSession
 from protocol.storage import Outbox, PeekOutbox
+from protocol.system import Ping, Pong
 from protocol.uplink import Called, Rung
 from supervisors.testing import eventually
 from tests.actors.uplink.commanded import (
@@ -374,6 +375,22 @@ def test_an_open_way_is_used_at_once(tmp_path):
         eventually(lambda: platform.fetches >= 1)
         platform.refuses_fetches = None
         place.open()
+        assert place.ended("cmd-away")["state"] == "succeeded"
+
+
+def test_a_fetch_that_fails_on_the_old_way_is_repeated_on_the_new_one(tmp_path, monkeypatch):
+    for limit in ("AGAIN_S", "AGAIN_S_MAX"):
+        monkeypatch.setattr(f"actors.uplink.commands.actor.{limit}", 3600.0)
+    platform = Platform()
+    platform.wish("rotate_logs", "cmd-away")
+    platform.is_near.clear()
+    platform.refuses_fetches = Failed("no_way", "no path is open")
+    with commanded(tmp_path, platform) as place:
+        eventually(lambda: platform.fetches == 1)  # refused, and the word is still under way
+        platform.refuses_fetches = None
+        place.open()
+        place.sup.request("commands", Ping(), reply=Pong)
+        platform.is_near.set()
         assert place.ended("cmd-away")["state"] == "succeeded"
 
 
