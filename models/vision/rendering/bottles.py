@@ -44,17 +44,17 @@ def mineral_full(rng: np.random.Generator) -> Thing:
 def _water_bottle(rng: np.random.Generator, *, filled: bool) -> Thing:
     shape = pet(rng)
     if rng.random() < 0.5:
-        wall: Colour = (1.0, 1.0, 1.0)
+        look: Colour = (1.0, 1.0, 1.0)
     else:  # a breath of blue or green
         strength = rng.uniform(0.02, 0.4)
-        wall = (
+        look = (
             1 - strength,
             1 - strength * rng.uniform(0.2, 0.75),
             1 - strength * 0.2 * rng.random(),
         )
     if rng.random() < 0.4:
         grey = rng.uniform(0.75, 1.0)
-        wall = (wall[0] * grey, wall[1] * grey, wall[2] * grey)
+        look = (look[0] * grey, look[1] * grey, look[2] * grey)
     worn = battered(
         rng,
         shape.length,
@@ -66,6 +66,7 @@ def _water_bottle(rng: np.random.Generator, *, filled: bool) -> Thing:
     )
     film = rng.random() < (FILM_FILLED if filled else FILM_EMPTY)
     haze = rng.uniform(0.01, 0.12) if rng.random() < 0.3 else 0.0
+    wall = seen_through(look, FILM if film else WALLED)
     material = Material("film" if film else "clear", wall, ior=rng.uniform(1.45, 1.6), haze=haze)
     parts = [Part(turned(shape.profile(), worn), material)]
     if not film:  # a wall of its own thickness: its inside as well
@@ -86,11 +87,12 @@ def _water_bottle(rng: np.random.Generator, *, filled: bool) -> Thing:
 
 
 def water(rng: np.random.Generator) -> Colour:
-    """Draw the colour of what is clear."""
+    """Draw the colour of what is clear; dark it is not, or the detector would look for that."""
     if rng.random() < 0.7:
         return (1.0, 1.0, 1.0)
     shade = rng.uniform(0.85, 1.0)
-    return (shade * rng.uniform(0.85, 1), shade * rng.uniform(0.93, 1), shade)
+    look = (shade * rng.uniform(0.85, 1), shade * rng.uniform(0.93, 1), shade)
+    return seen_through(look, FILM)
 
 
 def poured(rng: np.random.Generator, solid: Solid) -> tuple[Solid, float | None]:

@@ -1,7 +1,7 @@
 """Rendered light as training pictures: developed, put into the network's size, and varied.
 
 Developing is the dear part, so a few variants of every picture are developed once and kept in
-memory; what is drawn for every use is cheap: mirror, scale, shift, brightness, colour, patches.
+memory; what is drawn for every use is cheap: mirror, turn, scale, shift, light, patches.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.vision.rendering.dataset import Rendered
 from models.vision.rendering.development import HARSH
 from models.vision.rendering.items import CLASSES
+from models.vision.rendering.truth import Truth
 from models.vision.training.targets import Target, make_target
 
 CLASS_OF_KIND = {
@@ -29,6 +30,7 @@ CLASS_OF_KIND = {
     "other": "non_mineral",
 }
 """What covers the cells of a thing; the liquid in it is told apart."""
+DIRECTIONS = 48
 
 
 class Sample(NamedTuple):
@@ -37,12 +39,15 @@ class Sample(NamedTuple):
     Attributes:
         picture: uint8 (H, W, 3) BGR.
         boxes: float (n, 5): class, x1, y1, x2, y2.
+        reach: float (n, `DIRECTIONS`, 2): how far the thing in each box goes, in all directions;
+            turned with it, they say what its box is then.
         cover: uint8 (H, W), 0 or 1 + class.
         liquid: uint8 (H, W), 0 or 1.
     """
 
     picture: NDArray[np.uint8]
     boxes: NDArray[np.float64]
+    reach: NDArray[np.float64]
     cover: NDArray[np.uint8]
     liquid: NDArray[np.uint8]
 
@@ -66,17 +71,41 @@ def take(
     picture = rendered.photographed(np.random.default_rng(list(seed)), harsh=harsh)
     height, width = picture.shape[:2]
     truth = rendered.truth
+    scale = np.array([size[0] / width, size[1] / height])
     boxes = np.array([[CLASSES.index(box[0]), *box[1:]] for box in truth.boxes], float)
-    boxes = boxes.reshape(-1, 5) * [1, *([size[0] / width, size[1] / height] * 2)]
+    boxes = boxes.reshape(-1, 5) * [1, *scale, *scale]
     cover = np.zeros_like(truth.item)
     for number, kind in enumerate(truth.kinds, 1):
         cover[truth.item == number] = 1 + CLASSES.index(CLASS_OF_KIND[kind])
     return Sample(
         np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8),
         boxes,
+        _reach(truth) * scale,
         np.asarray(cv2.resize(cover, size, interpolation=cv2.INTER_NEAREST), np.uint8),
         np.asarray(cv2.resize(truth.liquid, size, interpolation=cv2.INTER_NEAREST), np.uint8),
     )
+
+
+def _reach(truth: Truth) -> NDArray[np.float64]:
+    """The furthest points of every box's thing; of one that is hidden, the corners of its box."""
+    numbers = [
+        number
+        for number, kind in enumerate(truth.kinds, 1)
+        for _ in range(2 if kind == "mineral_full" else 1)
+    ]
+    angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+    towards = np.stack([np.cos(angles), np.sin(angles)])
+    found = np.zeros((len(truth.boxes), DIRECTIONS, 2))
+    for row, (number, box) in enumerate(zip(numbers, truth.boxes, strict=True)):
+        y, x = np.nonzero(truth.item == number)
+        low, high = np.array(box[1:3]), np.array(box[3:5])
+        points = np.stack([x, y], -1) + 0.5 if len(x) else np.array([low, high])
+        furthest = points[(points @ towards).argmax(axis=0)]
+        # From the middles of pixels to the edges that the box knows, and to what lies under others.
+        span = np.ptp(points, axis=0)
+        inside = (furthest - points.min(axis=0)) / np.where(span > 0, span, 1)
+        found[row] = low + inside * (high - low)
+    return found
 
 
 def example(sample: Sample) -> Example:
@@ -86,7 +115,7 @@ def example(sample: Sample) -> Example:
 
 
 def varied(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Mirror, scale and shift it, change its light, cover a part."""
+    """Mirror, turn, scale and shift it, change its light, cover a part."""
     moved = _moved(sample, rng)
     picture = _relit(moved.picture, rng)
     if rng.random() < COVERED_SHARE:
@@ -96,19 +125,22 @@ def varied(sample: Sample, rng: np.random.Generator) -> Sample:
 
 COVERED_SHARE = 0.15
 SEEN_MIN = 0.25
+ZOOM = 0.12
+TURN_RAD = 0.12
+"""Spreads. Most things lie along the belt, and how much more a network has to learn costs time."""
 
 
 def _moved(sample: Sample, rng: np.random.Generator) -> Sample:
     height, width = sample.cover.shape
-    zoom = float(np.exp(rng.normal(0, 0.1)))
+    zoom, angle = np.exp(rng.normal(0, ZOOM)), rng.normal(0, TURN_RAD)
     mirror = rng.choice([-1.0, 1.0], 2)
-    scale = mirror * zoom
     shift = rng.uniform(-0.1, 0.1, 2) * [width, height]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn *= zoom * mirror
     centre = np.array([width, height]) / 2
-    offset = centre - scale * centre + shift
+    offset = centre - turn @ centre + shift
     # Pixel centres: whole numbers are the middles of pixels for OpenCV, and their edges for boxes.
-    matrix = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
-    matrix[:, 2] += 0.5 * scale - 0.5
+    matrix = np.column_stack([turn, offset + turn @ [0.5, 0.5] - 0.5])
     picture = cv2.warpAffine(
         sample.picture,
         matrix,
@@ -120,18 +152,15 @@ def _moved(sample: Sample, rng: np.random.Generator) -> Sample:
         cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST)
         for mask in (sample.cover, sample.liquid)
     ]
-    boxes = sample.boxes.copy()
-    if len(boxes):
-        x = np.sort(boxes[:, 1::2] * scale[0] + offset[0], axis=1)
-        y = np.sort(boxes[:, 2::2] * scale[1] + offset[1], axis=1)
-        area = (x[:, 1] - x[:, 0]) * (y[:, 1] - y[:, 0])
-        x, y = np.clip(x, 0, width), np.clip(y, 0, height)
-        boxes[:, 1::2], boxes[:, 2::2] = x, y
-        left = (x[:, 1] - x[:, 0]) * (y[:, 1] - y[:, 0])
-        boxes = boxes[left >= SEEN_MIN * area]
+    reach = sample.reach @ turn.T + offset
+    low, high = reach.min(axis=1), reach.max(axis=1)
+    area = np.prod(high - low, axis=1)
+    low, high = np.clip(low, 0, [width, height]), np.clip(high, 0, [width, height])
+    left = np.prod(high - low, axis=1) >= SEEN_MIN * area
     return Sample(
         np.asarray(picture, np.uint8),
-        boxes,
+        np.column_stack([sample.boxes[:, 0], low, high])[left],
+        reach[left],
         np.asarray(masks[0], np.uint8),
         np.asarray(masks[1], np.uint8),
     )

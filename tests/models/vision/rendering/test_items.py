@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.vision.rendering.items import CLASSES, MAKERS, Thing
+from models.vision.rendering.parts import FILM, WALLED
 from models.vision.rendering.scene import KINDS
 from tests.models.vision.rendering.meshes import agreeing_share, volume
 
@@ -54,6 +55,15 @@ def test_every_kind_that_is_drawn_can_be_made_and_makes_its_classes():
     for kind, classes in EXPECTED.items():
         assert drawn(kind, 0).kind == kind
         assert {drawn(kind, draw).classes for draw in DRAWS} == {classes}
+
+
+@pytest.mark.parametrize("kind", ["mineral", "mineral_full"])
+def test_a_bottle_of_water_is_clear_however_often_its_walls_are_crossed(kind):
+    for draw in range(60):
+        wall = drawn(kind, draw).parts[0].material
+        seen = np.array(wall.colour) ** (FILM if wall.kind == "film" else WALLED)
+        assert seen.min() >= 0.4
+        assert seen.max() >= 0.65
 
 
 @pytest.mark.parametrize("kind", list(MAKERS))
