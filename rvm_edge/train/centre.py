@@ -40,7 +40,7 @@ def fit_centre(
         batch=about.batch,
         variants=about.variants,
         seed=about.seed,
-        rate=about.rate or fit.Recipe.rate,
+        rate=about.rate,
         start=about.start_sha256,
     )
     start = Path(about.start) / fit.CHECKPOINT if about.start else None
@@ -99,7 +99,7 @@ def adopt(path: Path, sources: tuple[str, ...]) -> RunAbout | None:
     """
     import torch
 
-    from models.vision.training.fit import CHECKPOINT, Recipe
+    from models.vision.training.fit import CHECKPOINT
 
     if not (path / CHECKPOINT).exists():
         return None
@@ -107,8 +107,6 @@ def adopt(path: Path, sources: tuple[str, ...]) -> RunAbout | None:
         open_set(Path(source))
     recipe = torch.load(path / CHECKPOINT, map_location="cpu", weights_only=True)["recipe"]
     digest_of_start = recipe.pop("start", "")
-    if recipe.get("rate") == Recipe.rate:
-        del recipe["rate"]  # a run says it only if it is another one
     known = {name: recipe[name] for name in RunAbout.__struct_fields__ if name in recipe}
     return RunAbout(network="centre", sources=sources, start_sha256=digest_of_start, **known)
 

@@ -130,6 +130,7 @@ def about_run(network: Network, recipe: Recipe, source: Path) -> RunAbout:
         steps=recipe.steps if is_centre else 0,
         variants=recipe.variants if is_centre else 0,
         epochs=0 if is_centre else recipe.epochs,
+        rate=fit.RATE if is_centre else 0.0,
     )
 
 

@@ -20,7 +20,7 @@ from rvm_edge.train.stopping import Stop
 EXIT_OK, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
 SIZE = (320, 240)
 STEPS, EPOCHS, VARIANTS = 9000, 60, 3
-BATCH = 32
+BATCH, RATE = 32, 2e-3
 MULTIPLE_OF = 32
 """Of a YOLO's input: its coarsest stride."""
 
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"photographs of each rendered picture, centre (default: {VARIANTS})",
     )
     parser.add_argument(
-        "--rate", metavar="R", type=rate, default=0.0, help="of learning, centre (default: 2e-3)"
+        "--rate", metavar="R", type=rate, help=f"of learning, centre (default: {RATE:g})"
     )
     parser.add_argument(
         "--start",
@@ -166,7 +166,7 @@ def _about(args: argparse.Namespace) -> RunAbout:
         steps=args.steps if is_centre else 0,
         variants=args.variants if is_centre else 0,
         epochs=0 if is_centre else args.epochs,
-        rate=args.rate,
+        rate=(args.rate or RATE) if is_centre else 0.0,
         **_begun_from(args.out, start),
     )
 

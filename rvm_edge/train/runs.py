@@ -24,7 +24,7 @@ class RunAbout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sources: folders of the pictures, absolute: rendered for `centre`, one developed for YOLO.
         epochs: passes over the pictures (YOLO); `steps`: batches in all (centre).
         variants: how often each rendered picture is developed (centre).
-        rate: of learning, at its highest (centre); 0: the recipe's own.
+        rate: of learning, at its highest (centre).
         start: the run whose weights it learns on from, as they were when it began (centre).
     """
 

@@ -152,7 +152,7 @@ def test_something_else_is_not_overwritten_by_a_model(tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "photographs"
     out.mkdir()
     (out / "dear.jpg").write_bytes(b"dear")
-    about = runs.RunAbout("centre", (str(tmp_path),), 64, 48, 2, 1, steps=1, variants=1)
+    about = runs.RunAbout("centre", (str(tmp_path),), 64, 48, 2, 1, steps=1, variants=1, rate=1e-3)
     runs.claim(run, about)
     assert cli.main(["export", "--run", str(run), "--out", str(out)]) == 2
     assert "is no model" in capsys.readouterr().err
