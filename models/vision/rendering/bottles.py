@@ -25,9 +25,9 @@ from models.vision.rendering.solids import Floats, Solid, below, block, lathe
 from models.vision.rendering.surfaces import Colour, Material, printed, tone
 
 WATER_IOR = 1.333
-FILM_EMPTY, FILM_FILLED = 0.7, 0.2
-"""How often a wall is rendered as a film. It costs least and shows an empty bottle as a wall of its
-own thickness does; but through a film water shines like air, which only a wall that it wets mends.
+FILM_SHARE = 0.2
+"""How often a wall is rendered as a film, which costs least: of an empty bottle as often as of a
+full one, or a detector takes the double line of a true wall for a sign of water.
 """
 
 
@@ -64,7 +64,7 @@ def _water_bottle(rng: np.random.Generator, *, filled: bool) -> Thing:
         square=rng.uniform(0.3, 1.0) if rng.random() < 0.15 else 0.0,
         bend=rng.normal(0, 0.006) if rng.random() < 0.3 else 0.0,
     )
-    film = rng.random() < (FILM_FILLED if filled else FILM_EMPTY)
+    film = rng.random() < FILM_SHARE
     haze = rng.uniform(0.01, 0.12) if rng.random() < 0.3 else 0.0
     wall = seen_through(look, FILM if film else WALLED)
     material = Material("film" if film else "clear", wall, ior=rng.uniform(1.45, 1.6), haze=haze)

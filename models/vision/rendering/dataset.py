@@ -26,7 +26,7 @@ from models.vision.rendering.items import CLASSES
 from models.vision.rendering.truth import Box, Decision, Mask, Truth
 
 LIQUID_BIT = 16
-RECIPE = 6
+RECIPE = 7
 """Of the renderer: pictures of another recipe are another set."""
 VALIDATION_EVERY = 10
 """A picture whose number is divisible by this is measured on and never learned from."""

@@ -21,11 +21,13 @@ from models.vision.rendering.scene import (
     Placed,
     Scene,
 )
-from models.vision.rendering.solids import Floats
+from models.vision.rendering.solids import Floats, Solid
 
 FOCAL_PX = WIDTH_PX / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
 VISIBLE_MIN = 0.25
 """A thing of which less than this share is in the picture has no box."""
+
+SEE_THROUGH = ("film", "clear")
 
 Decision = Literal["accept", "reject", "empty"]
 Mask = NDArray[np.uint8]
@@ -46,7 +48,7 @@ class Truth(NamedTuple):
 
     Attributes:
         item: uint8 (H, W), 0 for none, else the number of the thing from 1 on.
-        liquid: uint8 (H, W), 1 where a liquid is seen through a wall.
+        liquid: uint8 (H, W), 1 where a liquid is seen through a wall, and by no label covered.
     """
 
     kinds: tuple[str, ...]
@@ -88,6 +90,8 @@ def tell_truth(scene: Scene) -> Truth:
             _fill(item, shape, len(seen))
             if part.liquid:
                 _fill(liquid, shape, 1)
+            elif part.material.kind not in SEE_THROUGH:
+                _fill(liquid, shape[_is_facing(scene.lens, part.solid)], 0)
         boxes += [Box(name, x1, y1, x2, y2) for name in placed.thing.classes]
     kinds = tuple(placed.thing.kind for placed in seen)
     return Truth(kinds, _expected(kinds), tuple(boxes), item, liquid)
@@ -97,6 +101,13 @@ def _expected(kinds: tuple[str, ...]) -> Decision:
     if not kinds:
         return "empty"
     return "accept" if kinds == ("mineral",) else "reject"
+
+
+def _is_facing(lens: Lens, solid: Solid) -> NDArray[np.bool_]:
+    """Whether a face shows the camera its outside; (faces,)."""
+    a, b, c = (solid.vertices[solid.faces[:, corner]] for corner in range(3))
+    facing: NDArray[np.bool_] = (np.cross(b - a, c - a) * (lens.eye - a)).sum(axis=1) > 0
+    return facing
 
 
 def _fill(mask: Mask, triangles: Floats, value: int) -> None:

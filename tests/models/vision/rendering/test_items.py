@@ -66,6 +66,13 @@ def test_a_bottle_of_water_is_clear_however_often_its_walls_are_crossed(kind):
         assert seen.max() >= 0.65
 
 
+def test_the_walls_of_a_bottle_do_not_tell_whether_there_is_water_in_it():
+    draws = range(150)
+    for kind in ("mineral", "mineral_full"):
+        films = sum(drawn(kind, draw).parts[0].material.kind == "film" for draw in draws)
+        assert films / len(draws) == pytest.approx(0.2, abs=0.08)
+
+
 @pytest.mark.parametrize("kind", list(MAKERS))
 def test_every_body_is_right_side_out(kind):
     for draw in DRAWS:

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.vision.rendering.scene import FIELD_OF_VIEW, HEIGHT_PX, MARGIN, WIDTH_PX, Lens, plan
+from models.vision.rendering.parts import Part, Thing
+from models.vision.rendering.scene import (
+    FIELD_OF_VIEW,
+    HEIGHT_PX,
+    MARGIN,
+    WIDTH_PX,
+    Lens,
+    Placed,
+    plan,
+)
+from models.vision.rendering.solids import Solid, block
+from models.vision.rendering.surfaces import Material
 from models.vision.rendering.truth import Truth, lens_map, project, tell_truth
 
 STRAIGHT_DOWN = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]])
@@ -136,6 +147,20 @@ def test_every_full_bottle_shows_its_liquid(pictures):
     full = [truth for _, truth in pictures if truth.kinds == ("mineral_full",)]
     assert full
     assert all(truth.liquid.any() for truth in full)
+
+
+@pytest.mark.parametrize(("is_front", "share"), [(True, 0.5), (False, 1.0)])
+def test_a_label_hides_the_water_behind_it_and_not_the_water_before_it(is_front, share):
+    water = Part(block((0.1, 0.04, 0.02)), Material("clear"), liquid=True)
+    x, y, z = 0.05, 0.03, 0.03
+    corners = np.array([[0, -y, z], [x, -y, z], [x, y, z], [0, y, z]], float)
+    upwards = np.array([[0, 1, 2], [0, 2, 3]])
+    label = Part(Solid(corners, upwards if is_front else upwards[:, ::-1]), Material("matt"))
+    thing = Thing("mineral_full", ("mineral", "not_empty"), (water, label))
+    scene = plan(3, 0)._replace(lens=above(), items=(Placed(thing, thing.parts),))
+    bare = scene._replace(items=(Placed(thing, (water,)),))
+    seen, all_of_it = tell_truth(scene).liquid.sum(), tell_truth(bare).liquid.sum()
+    assert seen == pytest.approx(share * all_of_it, rel=0.1)
 
 
 # ----- What should happen ---------------------------------------------------------------------
