@@ -34,12 +34,12 @@ class Audience:
     def _tell(self, listener: str, changed: LinkChanged) -> None:
         if self._told.get(listener) == changed:
             return
-        if self._ctx.tell(listener, changed) is not Put.OK:
-            self._tell_later(listener)
-            return
-        if listener not in self._told:
+        if listener not in self._told:  # watched first: whoever ends once told is missed
             self._ctx.watch(listener)
-        self._told[listener] = changed
+        if self._ctx.tell(listener, changed) is Put.OK:
+            self._told[listener] = changed
+        else:
+            self._tell_later(listener)
 
     def lost(self, listener: str) -> None:
         """It is gone, and has heard nothing when it is back."""
