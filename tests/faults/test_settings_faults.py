@@ -179,7 +179,8 @@ def test_c9_a_push_in_mid_deposit_waits_for_its_end(tmp_path: Path, desires: Des
 
 def test_a_change_that_needs_another_daemon_starts_it_anew(tmp_path: Path, desires: Desires):
     data = enrolled(tmp_path / "data", desires)
-    alone = {"INVOCATION_ID": None, "NOTIFY_SOCKET": None}
+    # Within its watch the whole daemon has to be up again, on a busy machine too.
+    alone = {"INVOCATION_ID": None, "NOTIFY_SOCKET": None, "RVM_EDGE_UPLINK_SETTINGS_WATCH_S": "10"}
     with start(data, desires, **alone) as machine:
         until_open(machine)
         desires.desire(1, camera__ring_slots=12)
