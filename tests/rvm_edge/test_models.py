@@ -125,10 +125,10 @@ def test_verify_finds_the_first_thing_that_is_wrong(desk, tmp_path):
 
 
 def test_an_unknown_model_is_answered_with_what_there_is(desk, tmp_path):
-    desk.models("add", make_model(tmp_path / "detector-v1"))
-    done = desk.models("use", "detector-v2")
+    desk.models("add", make_model(tmp_path / "eyes-v1"))
+    done = desk.models("use", "eyes-v2")
     assert done.returncode == 2
-    assert "Did you mean detector-v1?" in done.stderr
+    assert "Did you mean eyes-v1?" in done.stderr
 
 
 def test_a_test_asks_every_back_end_and_scores_pictures(desk, tmp_path):

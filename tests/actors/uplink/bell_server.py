@@ -167,6 +167,9 @@ def ringing(server: BellServer, context: ssl.SSLContext | None = None) -> Iterat
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        for transport in list(loop._transports.values()):
+            transport.abort()  # in the middle of its handshake; nobody else knows of it
+        await asyncio.sleep(0)
 
     runner = server.do(begin())
     try:
