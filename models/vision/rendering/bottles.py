@@ -37,7 +37,7 @@ def mineral(rng: np.random.Generator) -> Thing:
 
 
 def mineral_full(rng: np.random.Generator) -> Thing:
-    """The same with water in it, from a mouthful to the brim."""
+    """The same with water in it, from a good fifth of it to the brim."""
     return _water_bottle(rng, filled=True)
 
 
