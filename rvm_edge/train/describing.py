@@ -183,8 +183,10 @@ def _rendered_text(source: Path) -> str:
     facts, samples = json.loads((source / "set.json").read_bytes()), source / "samples.json"
     low, high = json.loads(samples.read_bytes()) if samples.exists() else ("?", "?")
     pictures = len(list(source.glob("[0-9]*.json")))
+    kinds = facts.get("kinds")
+    mix = f"with {', '.join(kinds)} only" if kinds else "one of ten set aside"
     return (
-        f"{pictures} path-traced pictures (one of ten set aside; recipe {facts['recipe']}, seed"
+        f"{pictures} path-traced pictures ({mix}; recipe {facts['recipe']}, seed"
         f" {facts['seed']}, {low} to {high} paths a pixel)"
     )
 

@@ -106,19 +106,18 @@ def open_set(path: Path) -> Folder:
     from models.vision.rendering.dataset import Folder, SetInvalid
 
     try:
-        seed = int(json.loads((path / "set.json").read_bytes())["seed"])
+        about = json.loads((path / "set.json").read_bytes())
+        seed, kinds = int(about["seed"]), tuple(map(str, about.get("kinds", ())))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SetInvalid(
             f"{path} holds no rendered set; begin one with bin/train render"
         ) from error
-    return Folder(path, seed)
+    return Folder(path, seed, kinds)
 
 
-def side_of(index: int) -> str:
+def side_of(source: Folder, index: int) -> str:
     """Say whether a picture is learned from (`train`) or measured on (`val`)."""
-    from models.vision.rendering.dataset import VALIDATION_EVERY
-
-    return SIDES[index % VALIDATION_EVERY == 0]
+    return SIDES[source.is_measured(index)]
 
 
 def develop_set(source: Folder, out: Path, wish: Wish, stop: Stop) -> int:
@@ -162,7 +161,7 @@ def _claim(out: Path, wish: Wish) -> None:
 
 
 def _develop_one(source: Folder, index: int, out: Path, wish: Wish) -> int:
-    side = out / side_of(index)
+    side = out / side_of(source, index)
     missing = [
         variant
         for variant in range(wish.variants)

@@ -33,6 +33,7 @@ examples:
   bin/train render --out rendered/a --count 200 --seed 1              try it: some minutes
   bin/train render --out rendered/a --count 20000 --seed 1 --workers 16
   bin/train render --out rendered/b --count 5000 --first 5000         the second of four machines
+  bin/train render --out rendered/c --count 2000 --seed 2 --kinds can other    more of the rare
 
 Run it again to go on where it was stopped or killed. The renderer needs libLLVM 16 or newer
 (Debian, Ubuntu: apt install libllvm19); without it everything takes four times as long.
@@ -57,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the set's folder")
     parser.add_argument("--count", metavar="N", type=natural, required=True, help="pictures")
     parser.add_argument("--seed", metavar="S", type=int, default=1, help="of the set (default: 1)")
+    parser.add_argument(
+        "--kinds",
+        metavar="KIND",
+        nargs="+",
+        default=(),
+        help="only these, and none of it to measure on (default: all, as they come)",
+    )
     parser.add_argument("--first", metavar="I", type=int, default=0, help="number of the first one")
     parser.add_argument(
         "--workers", metavar="K", type=natural, help="processes (default: one a processor)"
@@ -81,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         # Here too, though nothing is rendered here: the cure is told once, not by every worker.
         variant = start_renderer()
         start_denoiser()
-        folder = Folder(args.out, args.seed)
+        folder = Folder(args.out, args.seed, tuple(args.kinds))
         check_samples(folder, args.samples)
     except (DenoiserMissing, RendererMissing, SetInvalid) as error:
         print(f"bin/train render: {error}", file=sys.stderr)
@@ -139,7 +147,8 @@ def render(
 def command(folder: Folder, samples: tuple[int, int]) -> tuple[str, ...]:
     """Say how a worker is started: `renderer.main` reads it."""
     low, high = samples
-    return ("rvm_edge.train.renderer", str(folder.path), str(folder.seed), str(low), str(high))
+    which = (str(folder.path), str(folder.seed), " ".join(folder.kinds))
+    return ("rvm_edge.train.renderer", *which, str(low), str(high))
 
 
 def check_samples(folder: Folder, samples: tuple[int, int]) -> None:

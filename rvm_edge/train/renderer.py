@@ -18,7 +18,7 @@ SAMPLES_STREAM = 7
 
 def main(arguments: list[str]) -> None:
     """Render what is asked for; `render.command` has the arguments."""
-    path, seed, low, high, fd = arguments
+    path, seed, kinds, low, high, fd = arguments
     # One picture a process: more threads would only wait for one another.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     import cv2
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
 
     cv2.setNumThreads(1)
     start_renderer()
-    folder = Folder(Path(path), int(seed))
+    folder = Folder(Path(path), int(seed), tuple(kinds.split()))
     serve(int(fd), lambda index: render_one(folder, index, (int(low), int(high))))
 
 
@@ -41,7 +41,7 @@ def render_one(folder: Folder, index: int, samples: tuple[int, int]) -> None:
     from models.vision.rendering.tracing import through_lens, trace
     from models.vision.rendering.truth import tell_truth
 
-    scene = plan(folder.seed, index)
+    scene = plan(folder.seed, index, folder.kinds)
     drawn = np.random.default_rng((folder.seed, index, SAMPLES_STREAM))
     count = int(drawn.integers(samples[0], samples[1] + 1))
     light = trace(scene, samples=count, seed=index)

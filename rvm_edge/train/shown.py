@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from models.acceptance import Decision
 from models.vision.metrics import Labelled
-from rvm_edge.train.develop import open_set, side_of, stem
+from rvm_edge.train.develop import open_set, stem
 
 if TYPE_CHECKING:
     from models.vision.detector import Frame
@@ -51,7 +51,8 @@ def default_pictures() -> Path:
 def count(path: Path, variants: int = 1) -> int:
     """How many pictures `show` will give."""
     if (path / "set.json").exists():
-        return variants * sum(side_of(index) == "val" for index in open_set(path).complete())
+        folder = open_set(path)
+        return variants * sum(map(folder.is_measured, folder.complete()))
     return len(_rows(_labelled(path)))
 
 
@@ -85,7 +86,7 @@ def _developed(path: Path, variants: int) -> Iterator[Shown]:
 
     folder = open_set(path)
     for index in folder.complete():
-        if side_of(index) != "val":
+        if not folder.is_measured(index):
             continue
         rendered = folder.get(index)
         truth = rendered.truth

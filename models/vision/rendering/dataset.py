@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import msgspec
@@ -22,14 +22,14 @@ import numpy as np
 
 from models.vision.rendering.denoising import grained
 from models.vision.rendering.development import HARSH, Light, Picture, develop
-from models.vision.rendering.items import CLASSES
+from models.vision.rendering.items import CLASSES, MAKERS
 from models.vision.rendering.truth import Box, Decision, Mask, Truth
 
 LIQUID_BIT = 16
-RECIPE = 7
+RECIPE = 8
 """Of the renderer: pictures of another recipe are another set."""
 VALIDATION_EVERY = 10
-"""A picture whose number is divisible by this is measured on and never learned from."""
+"""A picture whose number is divisible by this is kept for measuring."""
 
 
 class SetInvalid(Exception):
@@ -68,16 +68,25 @@ class Rendered(NamedTuple):
 class Folder:
     """A set of rendered pictures."""
 
-    def __init__(self, path: Path, seed: int) -> None:
+    def __init__(self, path: Path, seed: int, kinds: tuple[str, ...] = ()) -> None:
         """Open it, or begin it.
 
+        Args:
+            kinds: the only ones in it; none: all there are.
+
         Raises:
-            SetInvalid: it holds pictures of another seed or recipe.
+            SetInvalid: it holds pictures of another seed, recipe or of other kinds; or there is no
+                such kind.
         """
+        if unknown := sorted(set(kinds) - set(MAKERS)):
+            raise SetInvalid(f"no kind {', '.join(unknown)}; there are {', '.join(MAKERS)}")
         self._path = path
-        self.seed = seed
+        self.seed, self.kinds = seed, tuple(sorted(set(kinds)))
         path.mkdir(parents=True, exist_ok=True)
-        about, described = path / "set.json", {"recipe": RECIPE, "seed": seed}
+        about = path / "set.json"
+        described: dict[str, Any] = {"recipe": RECIPE, "seed": seed}
+        if kinds:
+            described["kinds"] = list(self.kinds)
         if not about.exists():
             _write(about, json.dumps(described).encode())
         elif _decoded(about) != described:
@@ -89,6 +98,13 @@ class Folder:
     def path(self) -> Path:
         """Where it lies."""
         return self._path
+
+    def is_measured(self, index: int) -> bool:
+        """Say whether a picture is kept for measuring and never learned from.
+
+        Of a set of some kinds only none is: its mix is not what lies on a belt.
+        """
+        return not self.kinds and index % VALIDATION_EVERY == 0
 
     def complete(self) -> list[int]:
         """Indices of the pictures that are there, growing."""

@@ -26,8 +26,9 @@ from models.vision.rendering.surfaces import Material, print_colour, printed, to
 
 def drink_can(rng: np.random.Generator) -> Thing:
     """An aluminium can, sometimes trodden on."""
-    length, radius = rng.uniform(0.09, 0.17), rng.uniform(0.025, 0.034)
-    outline = can(length, radius)
+    radius = rng.uniform(0.025, 0.036)
+    length = np.clip(2 * radius * rng.uniform(1.5, 2.9), 0.085, 0.17)
+    outline = can(length, radius, neck=rng.uniform(0.8, 0.94))
     worn = battered(
         rng,
         length,
@@ -45,7 +46,8 @@ def drink_can(rng: np.random.Generator) -> Thing:
     bare = Material("metal", (0.85, 0.85, 0.86), roughness=rng.uniform(0.08, 0.35))
     shiny = rng.random() < 0.6
     ink = printed(rng, barcode=0.4)
-    paint = Material("metal" if shiny else "plastic", texture=ink, roughness=rng.uniform(0.12, 0.4))
+    gloss = rng.uniform(0.12, 0.55)
+    paint = Material("metal" if shiny else "plastic", texture=ink, roughness=gloss)
     return Thing("can", ("soda",), (Part(body, bare), Part(sleeve, paint)))
 
 
@@ -93,22 +95,23 @@ def _lid(rng: np.random.Generator, at: float, radius: float) -> Part:
 
 def other(rng: np.random.Generator) -> Thing:
     """What belongs into another bin: glass, tins, boxes, paper, a telephone."""
-    makers = (_glass, _glass, _glass, _tin, _tin, _box, _crumpled, _crumpled, _jar, _slab)
+    makers = (_glass, _glass, _glass, _glass, _tin, _tin, _box, _crumpled, _crumpled, _jar, _slab)
     parts = makers[int(rng.integers(len(makers)))](rng)
     return Thing("other", ("non_mineral",), parts)
 
 
 def _glass(rng: np.random.Generator) -> tuple[Part, ...]:
-    """A wine or beer bottle: thick, long in the neck, from amber to black."""
-    length = rng.uniform(0.18, 0.32)
+    """A bottle of wine, beer, juice or cough syrup: thick, long or short in the neck, dark."""
+    length = rng.uniform(0.14, 0.32)
+    slender = rng.random() < 0.5
     shape = Bottle(
         length=length,
-        radius=np.clip(length * rng.uniform(0.11, 0.16), 0.027, 0.042),
-        neck_radius=rng.uniform(0.011, 0.015),
-        neck=length * rng.uniform(0.1, 0.3),
-        shoulder=length * rng.uniform(0.1, 0.25),
+        radius=np.clip(length * rng.uniform(0.11, 0.16 if slender else 0.24), 0.024, 0.045),
+        neck_radius=rng.uniform(0.01, 0.015),
+        neck=length * rng.uniform(0.1, 0.3) if slender else rng.uniform(0.01, 0.05),
+        shoulder=length * rng.uniform(0.1, 0.25 if slender else 0.4),
         power=rng.uniform(0.5, 1.3),
-        base=rng.uniform(0.003, 0.008),
+        base=rng.uniform(0.003, 0.01),
     )
     hue = rng.choice([0.34, 0.3, 0.07, 0.05, 0.6])
     dark = 10 ** rng.uniform(-2.0, -0.3)

@@ -6,6 +6,7 @@ the origin. Nothing here knows the renderer.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import cv2
@@ -91,8 +92,12 @@ class Scene(NamedTuple):
     depth: int
 
 
-def plan(seed: int, index: int) -> Scene:
-    """Make up picture `index` of the set `seed`: always the same one."""
+def plan(seed: int, index: int, kinds: Collection[str] = ()) -> Scene:
+    """Make up picture `index` of the set `seed`: always the same one.
+
+    Args:
+        kinds: the only ones that are drawn, as often among themselves as ever; none: all there are.
+    """
     rng = np.random.default_rng((seed, index))
     belt_width = rng.uniform(0.24, 0.36)
     return Scene(
@@ -100,7 +105,7 @@ def plan(seed: int, index: int) -> Scene:
         lamps=_lamps(rng),
         ambient=_ambient(rng),
         furniture=_furniture(rng, belt_width),
-        items=_items(rng, belt_width),
+        items=_items(rng, belt_width, kinds),
         depth=int(rng.integers(8, 17)),
     )
 
@@ -184,14 +189,18 @@ def _slab_at(start: list[float], size: tuple[float, float, float]) -> Solid:
     return solid._replace(vertices=solid.vertices + np.array(start))
 
 
-def _items(rng: np.random.Generator, belt_width: float) -> tuple[Placed, ...]:
-    if rng.random() < EMPTY_SHARE:
+def _items(
+    rng: np.random.Generator, belt_width: float, kinds: Collection[str]
+) -> tuple[Placed, ...]:
+    if rng.random() < EMPTY_SHARE and not kinds:
         return ()
+    drawn = {kind: often for kind, often in KINDS.items() if not kinds or kind in kinds}
+    shares = np.array(list(drawn.values())) / sum(drawn.values())
     count = 2 if rng.random() < SECOND_SHARE else 1
     lying: list[Placed] = []
     taken = np.zeros((256, 256), np.uint8)
     for _ in range(count):
-        kind = str(rng.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))
+        kind = str(rng.choice(list(drawn), p=shares))
         thing = MAKERS[kind](rng)
         for _ in range(24):
             item = _laid(rng, thing, belt_width, alone=count == 1)

@@ -1,7 +1,7 @@
 """The training run: seeded, resumable, on a GPU where there is one.
 
 Pictures that are rendered while it runs are taken in at the next look into the folder. One of ten
-(index divisible by `VALIDATION_EVERY`) is never learned from.
+(`Folder.is_measured`) is never learned from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.vision.rendering.dataset import VALIDATION_EVERY, Folder
+from models.vision.rendering.dataset import Folder
 from models.vision.rendering.items import CLASSES
 from models.vision.training.losses import Truths, loss
 from models.vision.training.network import CentreNet
@@ -155,7 +155,7 @@ class Run:
                 if key in self._cache or key in self._validation:
                     continue
                 rendered = folder.get(index)
-                if index % VALIDATION_EVERY == 0:
+                if folder.is_measured(index):
                     self._validation[key] = take(rendered, (folder.seed, index, 0), size)
                 else:
                     self._cache[key] = [

@@ -12,10 +12,12 @@ from models.vision.rendering.scene import plan
 from models.vision.rendering.truth import tell_truth
 
 
-def make_set(path: Path, indices: Iterable[int], seed: int = 1) -> Folder:
-    folder = Folder(path, seed)
+def make_set(
+    path: Path, indices: Iterable[int], seed: int = 1, kinds: tuple[str, ...] = ()
+) -> Folder:
+    folder = Folder(path, seed, kinds)
     for index in indices:
-        truth = tell_truth(plan(seed, index))
+        truth = tell_truth(plan(seed, index, kinds))
         light = np.full((*truth.item.shape, 3), 0.1, np.float32)
         light[truth.item > 0] = (0.4, 0.5, 0.6)
         folder.put(index, light, light, truth)

@@ -84,13 +84,22 @@ def test_a_yolo_says_whose_licence_it_has(tmp_path):
 
 
 def test_what_it_learned_from_can_be_made_again_from_the_words(tmp_path):
-    for name, seed in (("a", 5), ("b", 6)):
+    sets = {"a": {"recipe": 1, "seed": 5}, "b": {"recipe": 1, "seed": 6, "kinds": ["can", "other"]}}
+    for name, made in sets.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "set.json").write_text(json.dumps({"recipe": 1, "seed": seed}))
+        (tmp_path / name / "set.json").write_text(json.dumps(made))
         (tmp_path / name / "samples.json").write_text("[16, 44]")
         (tmp_path / name / "000001.json").write_text("{}")
     text = source_text(about(sources=(str(tmp_path / "a"), str(tmp_path / "b"))))
-    for fact in ("seed 5", "seed 6", "1 path-traced", "16 to 44 paths", "3 developments"):
+    for fact in (
+        "seed 5",
+        "seed 6",
+        "one of ten set aside",
+        "with can, other only",
+        "1 path-traced",
+        "16 to 44 paths",
+        "3 developments",
+    ):
         assert fact in text
 
 

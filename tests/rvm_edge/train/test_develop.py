@@ -48,6 +48,13 @@ def test_every_picture_is_on_the_side_of_its_number_with_all_variants(rendered, 
             assert (tmp_path / side / "labels" / file.replace("jpg", "txt")).exists()
 
 
+def test_of_a_set_of_some_kinds_all_is_learned_from(tmp_path):
+    source = make_set(tmp_path / "set", (0, 1, 10), kinds=("yogurt",))
+    assert develop(source.path, tmp_path / "out") == 0
+    assert len(table(tmp_path / "out" / "train")) == 3
+    assert not table(tmp_path / "out" / "val")
+
+
 def test_labels_and_table_say_what_the_truth_says(rendered, tmp_path):
     develop(rendered, tmp_path)
     folder = Folder(rendered, 1)

@@ -13,6 +13,7 @@ import pytest
 
 from models.vision.rendering.dataset import Folder
 from rvm_edge.train import cli
+from rvm_edge.train.develop import open_set
 from supervisors.testing import eventually
 from tests.rvm_edge.train.needs import needs_mitsuba
 from tests.rvm_edge.train.sets import make_set
@@ -107,3 +108,24 @@ def test_a_set_of_other_samples_is_refused(tmp_path, capsys):
     assert "--samples 16-44" in capsys.readouterr().err
     assert cli.main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["were_there"] == 2
+
+
+@needs_mitsuba
+@pytest.mark.slow
+def test_a_set_of_some_kinds_has_no_others_and_goes_on_as_such(tmp_path, capsys):
+    words = ["render", "--out", str(tmp_path), *FEW, "--count", "2", "--workers", "1"]
+    assert cli.main([*words, "--kinds", "can", "yogurt"]) == 0
+    folder = open_set(tmp_path)
+    assert folder.kinds == ("can", "yogurt")
+    assert set(folder.about(0).kinds + folder.about(1).kinds) <= set(folder.kinds)
+    assert cli.main(words) == 2
+    assert "name another folder" in capsys.readouterr().err
+    assert cli.main([*words, "--kinds", "yogurt", "can", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["were_there"] == 2
+
+
+@needs_mitsuba
+def test_an_unknown_kind_is_refused_with_those_that_there_are(tmp_path, capsys):
+    words = ["render", "--out", str(tmp_path / "set"), "--count", "1", "--kinds", "bottle"]
+    assert cli.main(words) == 2
+    assert "no kind bottle; there are mineral, " in capsys.readouterr().err

@@ -110,6 +110,26 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path):
         Folder(tmp_path, 1)
 
 
+def test_a_folder_of_some_kinds_is_no_folder_of_all_or_of_others(tmp_path):
+    assert Folder(tmp_path, 1, ("other", "can")).kinds == ("can", "other")
+    assert Folder(tmp_path, 1, ("can", "other")).complete() == []
+    for kinds in ((), ("can",)):
+        with pytest.raises(SetInvalid, match="name another folder"):
+            Folder(tmp_path, 1, kinds)
+
+
+def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
+    with pytest.raises(SetInvalid, match=r"no kind cup; there are mineral, .*yogurt"):
+        Folder(tmp_path / "set", 1, ("can", "cup"))
+    assert not (tmp_path / "set").exists()
+
+
+def test_one_of_ten_is_measured_but_none_of_a_set_of_some_kinds(tmp_path):
+    whole, some = Folder(tmp_path / "whole", 1), Folder(tmp_path / "some", 1, ("can",))
+    assert [index for index in range(25) if whole.is_measured(index)] == [0, 10, 20]
+    assert not any(map(some.is_measured, range(25)))
+
+
 def test_a_folder_whose_description_is_no_description_is_refused(tmp_path):
     (tmp_path / "set.json").write_text("{")
     with pytest.raises(SetInvalid, match="name another folder"):

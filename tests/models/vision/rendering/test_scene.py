@@ -56,6 +56,16 @@ def test_every_kind_is_drawn_about_as_often_as_it_should_be(scenes):
     assert empty == pytest.approx(EMPTY_SHARE, abs=0.05)
 
 
+def test_of_some_kinds_nothing_else_is_drawn_and_no_belt_is_empty():
+    rare = ("other", "can")
+    scenes = [plan(11, index, rare) for index in range(60)]
+    counted = Counter(item.thing.kind for scene in scenes for item in scene.items)
+    assert set(counted) == set(rare)
+    share = counted["can"] / counted.total()
+    assert share == pytest.approx(KINDS["can"] / (KINDS["can"] + KINDS["other"]), abs=0.2)
+    assert all(scene.items for scene in scenes)
+
+
 def test_a_cup_stands_about_as_often_as_it_lies_now_and_then_on_its_head():
     up = []
     for seed in range(120):

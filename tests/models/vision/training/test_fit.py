@@ -96,6 +96,16 @@ def test_the_validation_split_is_never_learned_from(folder, tmp_path):
     assert not {index for _, index in run._cache} & {0, 10}
 
 
+def test_of_a_set_of_some_kinds_all_is_learned_from(folder, tmp_path):
+    cans = Folder(tmp_path / "cans", 2, ("can",))
+    rendered = folder.get(0)
+    cans.put(0, rendered.light, rendered.calm, rendered.truth)
+    run = Run([folder, cans], tmp_path / "run", TINY, "cpu")
+    list(run.learn())
+    assert (1, 0) in run._cache
+    assert (1, 0) not in run._validation
+
+
 def test_folding_and_exporting_changes_no_answer(folder, tmp_path):
     pytest.importorskip("models.vision.backends.onnx")  # switches the library's telemetry off
     import onnxruntime
