@@ -45,7 +45,7 @@ __all__ = [
 
 def default_detector_directory() -> Path:
     """Say where the detector lies that ships with the machine."""
-    return Path(__file__).resolve().parent.parent / "detectors" / "detector-v2"
+    return Path(__file__).resolve().parent.parent / "detectors" / "detector-v3"
 
 
 def open_detector(

@@ -30,9 +30,9 @@ and bench take the current one.
 
 examples:
   rvm-edge models list                        what there is, and what serves
-  rvm-edge models verify ./detector-v2        before it is copied anywhere
-  rvm-edge models test detector-v2 --pictures chamber/
-  rvm-edge models use detector-v2             tried in a process of its own; the old one serves
+  rvm-edge models verify ./detector-v3        before it is copied anywhere
+  rvm-edge models test detector-v3 --pictures chamber/
+  rvm-edge models use detector-v3             tried in a process of its own; the old one serves
                                               meanwhile, and goes on if the new one fails
   rvm-edge models use shipped                 back to the one that came with the program
 

@@ -21,7 +21,7 @@ ARGS = {
     "restart_actor": {"address": "/vision/camera"},
     "revoke_session": {"session": "m-s-1-1"},
     "decide_review": {"deposit": "m-1-1", "state": "void", "why": "a stone"},
-    "update_model": {"model": "detector-v2"},
+    "update_model": {"model": "detector-v3"},
 }
 
 

@@ -61,7 +61,7 @@ def test_no_manifest(tmp_path):
         ({"classes": ["mineral", "mineral"]}, "twice"),
         ({"classes": ["Mineral!"]}, "classes"),
         ({"thresholds": {"mineral": 0.5}}, "soda"),
-        ({"seen_from": 0.3}, "soda"),
+        ({"seen_from": 0.99}, "soda"),
         ({"seen_from": 1.3}, "seen_from"),
         ({"output": "raw"}, "output"),
         ({"surprise": 1}, "surprise"),
