@@ -36,6 +36,8 @@ def predict(answers: TextIO, weights: str, picture: str, confidence: str, size: 
     import numpy as np
     from ultralytics import YOLO
 
+    if Path(weights).suffix == ".onnx":
+        _one_thread()
     model = YOLO(weights, task="detect")
     frame = np.load(picture)
     options = {"imgsz": _sides(size), "conf": float(confidence), "device": "cpu", "verbose": False}
@@ -53,6 +55,24 @@ def predict(answers: TextIO, weights: str, picture: str, confidence: str, size: 
     _say(answers, ready_s=ready_s - began_s, first_s=ended_s - ready_s, rows=rows)
     for line in sys.stdin:
         _say(answers, ms=statistics.median(_timed_ms(look) for _ in range(int(line))))
+
+
+def _one_thread() -> None:
+    """Give the session as many threads as the one CPU has use for.
+
+    ultralytics leaves that to ONNX Runtime, which counts the cores of the machine and not those it
+    may run on. Two threads then wait for each other on one: spinning, in a real-time class forever.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession
+
+    def open_session(weights: str, given: object = None, **more: object) -> object:
+        return session(weights, given or options, **more)
+
+    onnxruntime.InferenceSession = open_session
 
 
 def make(answers: TextIO, name: str, classes: str, size: str) -> None:
