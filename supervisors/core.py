@@ -489,8 +489,13 @@ class SupervisorCore:
         self._actions.append(action)
 
     def set(self, child: Child, state: State) -> None:
-        """Move a child and remember that it changed; a move ends its timer."""
+        """Move a child and remember that it changed; a move ends its timer.
+
+        What it waits for is known until it runs or fails otherwise: also while it looks again.
+        """
         child.state = state
+        if state not in (State.WAITING, State.STARTING):
+            child.waiting_for = ""
         child.timer = 0
         self.touched.add(child.spec.id)
 

@@ -45,9 +45,11 @@ def grade(actors: list[dict[str, Any]]) -> str:
     """One word for the machine: ok, degraded (something is not running), critical."""
     bad = [actor for actor in actors if actor["state"] not in ("running", "busy", "waiting")]
     bad = [actor for actor in bad if actor["state"] != "stopped" or actor["last_exit"] is not None]
+    # One that waits starts now and then, to look whether it is there: it waits all the same.
+    bad = [actor for actor in bad if not actor["waiting_for"]]
     if any(actor["critical"] for actor in bad):
         return "critical"
-    is_waiting = any(actor["state"] == "waiting" and actor["critical"] for actor in actors)
+    is_waiting = any(actor["waiting_for"] and actor["critical"] for actor in actors)
     return "degraded" if bad or is_waiting else "ok"
 
 

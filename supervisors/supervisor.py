@@ -465,7 +465,7 @@ class Supervisor:
             restarts=child.restarts,
             streak=child.streak,
             next_at=child.next_at,
-            waiting_for=child.waiting_for if child.state is State.WAITING else "",
+            waiting_for=child.waiting_for,
             quarantined=child.quarantined,
             last_exit=child.last_exit,
             last_exit_at=child.last_exit_at,

@@ -148,7 +148,8 @@ def slow_from(model):
             detector.detect(picture)
             took_s.append(clock.monotonic() - began_s)
     limit_s = 16 * min(took_s)  # a busy machine takes several times as long as a calm one
-    return {"picture_s_max": limit_s, "deadline_s": 1.2 * limit_s}
+    # What is slow in its trial is also the one that stands back: only time tells it from a hang.
+    return {"picture_s_max": limit_s, "deadline_s": 10.0}
 
 
 def shelf_text(tmp_path):

@@ -140,6 +140,18 @@ def test_a_missing_dependency_costs_no_budget_and_is_looked_for_at_least_1_s_apa
     assert sup.core.children["a"].restarts == 0
 
 
+def test_what_a_child_waits_for_is_known_while_it_looks_again_and_no_longer() -> None:
+    sup = tree("a", backoff=Backoff(jitter=0.0))
+    sup.script.starts["a"].extend([MISSING, FAIL])
+    sup.begin()
+    known = []
+    while sup.state("a") is not State.RUNNING:
+        known.append(sup.core.children["a"].waiting_for)
+        sup.advance((sup.core.children["a"].next_at or 0) - sup.now)
+    assert known == ["device", ""], "it waits, then it fails otherwise"
+    assert sup.core.children["a"].waiting_for == ""
+
+
 def test_which_children_says_restarting_of_a_waiting_child() -> None:
     sup = tree("a")
     sup.script.starts["a"].append(MISSING)

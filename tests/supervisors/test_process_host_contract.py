@@ -13,8 +13,9 @@ from supervisors import ActorSystem, RequestFailed, SupervisorFailed
 from supervisors.exits import Crash, Hung, Normal, Shutdown
 from supervisors.plan import State
 from supervisors.recorder import NullRecorder
+from supervisors.status import snapshot
 from supervisors.testing import Probe, eventually
-from tests.supervisors.hosted import HostedAsync
+from tests.supervisors.hosted import RELEASE, HostedAsync
 from tests.supervisors.trees import ask, do, hosted, last_exit, successor, tree
 from tests.supervisors.words import Answer, Do, Halt, Hang, Note, Said
 
@@ -63,6 +64,24 @@ def test_it_may_wait_for_something_and_is_tried_again(home, tmp_path):
         sup.rearm("device")
         successor(sup, "a", 1)
         assert sup.rows["a"].restarts == 0
+
+
+def test_one_that_looks_again_for_what_it_needs_still_only_waits(tmp_path):
+    how = tmp_path / "how"
+    how.write_text("waiting")
+    needed = hosted("a", "thread", start=f"file:{how}", rearm_on=("device",), critical=True)
+    with tree(needed) as sup:
+        assert snapshot(sup.system, sup)["state"] == "degraded"
+        how.write_text("hang")
+        sup.rearm("device")
+        eventually(lambda: sup.rows["a"].state is State.STARTING)
+        found = snapshot(sup.system, sup)
+        (actor,) = (actor for actor in found["actors"] if actor["path"] == "/a")
+        assert (actor["state"], actor["waiting_for"]) == ("starting", "camera")
+        assert found["state"] == "degraded"
+        RELEASE.set()
+        eventually(lambda: snapshot(sup.system, sup)["state"] == "ok")
+        assert sup.rows["a"].waiting_for == ""
 
 
 @pytest.mark.parametrize(("start", "exception"), [("crash", "Boom"), ("exit", "SystemExit")])
