@@ -148,8 +148,7 @@ def slow_from(model):
             detector.detect(picture)
             took_s.append(clock.monotonic() - began_s)
     limit_s = 16 * min(took_s)  # a busy machine takes several times as long as a calm one
-    # What is slow in its trial is also the one that stands back: only time tells it from a hang.
-    return {"picture_s_max": limit_s, "deadline_s": 10.0}
+    return {"picture_s_max": limit_s, "deadline_s": 1.2 * limit_s}
 
 
 def shelf_text(tmp_path):
@@ -387,7 +386,8 @@ FAULTS = {
 def test_a_newcomer_that_misbehaves_in_its_trial_is_denied(tmp_path, fault):
     word, limits = FAULTS[fault]
     new = make_model(tmp_path / "new")
-    limits = slow_from(new) if fault == "slow" else limits
+    if fault == "slow":  # beside a busy machine slower still, and a hang is not what it should be
+        limits = {**slow_from(new), "deadline_s": 10.0}
     with eyes(tmp_path, **limits) as machine:
         answer = machine.use(new, fault=fault)
         assert word in answer.refused
